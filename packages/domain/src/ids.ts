@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+import { v5, v7, validate } from 'uuid';
+
+/** The namespace of every derived id. It never changes: with another one, a repeated key would send a second message. */
+export const ID_NAMESPACE = '6f1c0f9e-3b1d-5c57-9a52-7d1f6a3f2b10';
+
+/** Keys with this prefix carry an id of ours verbatim (`id:<uuid>`), to repeat a request whose acceptance is unknown. */
+const VERBATIM_PREFIX = 'id:';
+
+/** A fresh id for a message without an idempotency key: UUIDv7, so that ids follow time. */
+export function newMessageId(): string {
+  return v7();
+}
+
+/**
+ * The id that (producer, key) always leads to: UUIDv5 over both, each with its length in front, so that ('a','bc') and ('ab','c') differ.
+ *
+ * @returns null when the key has the reserved prefix `id:` but no UUID behind it.
+ */
+export function messageIdFor(producer: string, idempotencyKey: string): string | null {
+  if (idempotencyKey.startsWith(VERBATIM_PREFIX)) {
+    const id = idempotencyKey.slice(VERBATIM_PREFIX.length).toLowerCase();
+    return validate(id) ? id : null;
+  }
+  return derive(producer, idempotencyKey);
+}
+
+/** The id of a message that we did not send but whose status we were told. */
+export function externalMessageId(messageSid: string): string {
+  return derive('external', messageSid);
+}
+
+/** The id of the one retry that a message may have. */
+export function retryMessageId(originalId: string): string {
+  return derive(originalId, 'retry');
+}
+
+/** SHA-256 (hex) of a JSON value with sorted keys: equal for equal values, whatever order their properties came in. */
+export function hashJson(value: unknown): string {
+  return createHash('sha256').update(canonicalJson(value)).digest('hex');
+}
+
+function derive(...parts: string[]): string {
+  return v5(parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''), ID_NAMESPACE);
+}
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
