@@ -1,1 +1,23 @@
-export {};
+export { applyStatuses, type StatusApplied } from './apply-statuses.ts';
+export { checkDatabase, type DatabaseCheck } from './check-database.ts';
+export { claimForSending, type Claim, type ClaimAnswer } from './claim-for-sending.ts';
+export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';
+export { createDatabase, type Database, type DatabaseOptions } from './database.ts';
+export { findWaiting, type WaitingCursor, type WaitingMessage } from './find-waiting.ts';
+export {
+  getMessageDeliveryStatus,
+  type ErrorDescription,
+  type MessageDeliveryStatus,
+  type MessageDeliveryStatusDeps,
+  type TimelineEntry,
+} from './get-message-delivery-status.ts';
+export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
+export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
+export { markStaleSending } from './mark-stale-sending.ts';
+export { migrateDatabase } from './migrate-database.ts';
+export { recordInbound, type InboundRecorded } from './record-inbound.ts';
+export { recordOutcome, type OutcomeRecord, type RecordAnswer } from './record-outcome.ts';
+export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
+export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
+export type { Settled } from './settled.ts';
+export { withAdvisoryLock, type AdvisoryLockResult } from './with-advisory-lock.ts';
