@@ -8,3 +8,4 @@ export * from './send-outcome.ts';
 export * from './senders.ts';
 export * from './status-event.ts';
 export * from './statuses.ts';
+export * from './transition.ts';

@@ -32,10 +32,7 @@ const contentVariablesSchema = z.preprocess(
 const metadataSchema = z
   .record(z.string().min(1).max(64), text(1024))
   .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS_MAX, `must have at most ${METADATA_PAIRS_MAX} pairs`)
-  .refine(
-    (pairs) => Buffer.byteLength(JSON.stringify(pairs)) <= METADATA_BYTES_MAX,
-    `must be at most ${METADATA_BYTES_MAX} bytes of JSON`,
-  );
+  .refine((pairs) => Buffer.byteLength(JSON.stringify(pairs)) <= METADATA_BYTES_MAX, `must be at most ${METADATA_BYTES_MAX} bytes of JSON`);
 
 /** Sending later, expiring and choosing what an unknown outcome leads to are agreed but not built: refused, never ignored. */
 const notAvailableYet = z.never({ error: 'not available yet: leave it out' }).optional();

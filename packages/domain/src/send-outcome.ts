@@ -37,5 +37,4 @@ export type SendOutcome =
   | (OutcomeEvidence & { kind: 'rejected'; errorCode: number })
   | (OutcomeEvidence & { kind: 'unknown'; reason: UnknownReason });
 
-export type UnknownReason =
-  'timeout' | 'connection-lost' | 'server-error' | 'unparsable-answer' | 'missing-sid' | 'unrecognized-answer';
+export type UnknownReason = 'timeout' | 'connection-lost' | 'server-error' | 'unparsable-answer' | 'missing-sid' | 'unrecognized-answer';

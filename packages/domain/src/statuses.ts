@@ -19,9 +19,7 @@ export const MESSAGE_STATUSES = {
 
 export type MessageStatus = keyof typeof MESSAGE_STATUSES;
 
-export const CLAIMABLE_STATUSES = (Object.keys(MESSAGE_STATUSES) as MessageStatus[]).filter(
-  (status) => MESSAGE_STATUSES[status].claimable,
-);
+export const CLAIMABLE_STATUSES = (Object.keys(MESSAGE_STATUSES) as MessageStatus[]).filter((status) => MESSAGE_STATUSES[status].claimable);
 
 /** Rank of a status: a row never goes to a lower one. */
 export function rankOf(status: MessageStatus): number {
