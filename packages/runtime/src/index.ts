@@ -1,1 +1,11 @@
-export {};
+export { systemClock, monotonicNowMs, type Clock } from './clock.ts';
+export { ConfigError, keysUsedBy, loadConfig, type Config, type ConfigKey } from './config.ts';
+export { DeadlineExceededError, withDeadline } from './deadline.ts';
+export { createFailpoints, type FailpointName, type Failpoints } from './failpoints.ts';
+export { createGroupCommit, ItemTooLargeError, type GroupCommit, type GroupCommitOptions, type Settled } from './group-commit.ts';
+export { METRICS_PORTS, startInternalListener, type InternalListener, type Readiness } from './internal-listener.ts';
+export { createErrorLogLimiter, createLogger, type ErrorLogLimiter, type Logger } from './logger.ts';
+export { createMetrics, type Metrics, type ProcessName } from './metrics.ts';
+export { Secret } from './secret.ts';
+export { createShutdown, type Shutdown, type ShutdownPhase } from './shutdown.ts';
+export { VERSION } from './version.ts';
