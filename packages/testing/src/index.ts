@@ -1,1 +1,10 @@
-export {};
+export { captureLogger, type CapturedLogger } from './fixtures/capture-logger.ts';
+export { randomApiKey, randomBody, randomPhone, randomToken } from './fixtures/random-data.ts';
+export { spawnProcess, type ProcessExit, type SpawnedProcess, type SpawnProcessOptions } from './fixtures/spawn-process.ts';
+export { testDatabase, type TestDatabase } from './fixtures/test-database.ts';
+export { testFolder } from './fixtures/test-folder.ts';
+export { testRedis, type TestRedis } from './fixtures/test-redis.ts';
+export { waitFor } from './fixtures/wait-for.ts';
+export { findLeaks, type Finding, type FindLeaksOptions, type Needle } from './leaks/find-leaks.ts';
+export { freePort } from './services/free-port.ts';
+export { startServices, type Services, type StartServicesOptions } from './services/start-services.ts';
