@@ -1,0 +1,48 @@
+import { insertAccepted, type Database, type InsertedMessage } from '@tickmark/delivery';
+import type { Clock, Failpoints, Logger, Metrics } from '@tickmark/runtime';
+import { done, type IntakePayload, type Outcome, type Producers, type RunningJob, type SendJob } from '@tickmark/queues';
+import { keepDeadLetters } from '../keep-dead-letters.ts';
+
+/** Rows due later than this are left to the sweeper: a delayed job is only an alarm clock, and a full Redis is no calendar. */
+export const ENQUEUE_AHEAD_MS = 3_600_000;
+
+export interface IntakeDeps {
+  db: Database;
+  producers: Producers;
+  failpoints: Failpoints;
+  clock: Clock;
+  metrics: Metrics;
+  log: Logger;
+}
+
+/** One batch of accepted messages: rows first, then a send job for every row of the batch that waits. */
+export function createIntakeProcessor(deps: IntakeDeps) {
+  return async function insertAndEnqueue(payload: IntakePayload, job: RunningJob): Promise<Outcome> {
+    const settled = await insertAccepted(deps.db, payload.messages);
+    await deps.failpoints.reach('intake-after-insert');
+    await keepDeadLetters(deps, { queue: 'intake', jobId: job.id, items: payload.messages, settled });
+    const rows = settled.flatMap((result) => (result.ok ? [result.value] : []));
+    // Every waiting row, not only the new ones: a run after a crash inserts nothing and yet must enqueue all.
+    await deps.producers.addSend(rows.flatMap((row) => toSendJob(row, deps.clock.now())));
+    countRows(deps, rows);
+    return done();
+  };
+}
+
+/** The send job of a waiting row; none when the row does not wait or is due too late. */
+export function toSendJob(
+  row: Pick<InsertedMessage, 'id' | 'sender' | 'priority' | 'dueAt'> & { waiting?: boolean },
+  now: Date,
+): SendJob[] {
+  const delayMs = Math.max(0, (row.dueAt?.getTime() ?? 0) - now.getTime());
+  if (row.waiting === false || delayMs > ENQUEUE_AHEAD_MS) return [];
+  return [{ id: row.id, sender: row.sender, priority: row.priority, ...(delayMs > 0 ? { delayMs } : {}) }];
+}
+
+function countRows({ metrics, log }: IntakeDeps, rows: readonly InsertedMessage[]): void {
+  const inserted = rows.filter((row) => row.result === 'inserted');
+  const conflicts = rows.filter((row) => row.result === 'conflict_hash' || row.result === 'conflict_producer');
+  if (inserted.length > 0) metrics.messageStatus.inc({ status: 'accepted' }, inserted.length);
+  if (conflicts.length > 0) metrics.idempotencyConflicts.inc(conflicts.length);
+  log.info({ rows: rows.length, inserted: inserted.length, conflicts: conflicts.length }, 'intake batch inserted');
+}

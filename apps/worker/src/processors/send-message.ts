@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import { releaseClaim, type ClaimAnswer, type Database, type RecordAnswer } from '@tickmark/delivery';
+import { describeError, type SendOutcome } from '@tickmark/domain';
+import type { Clock, Failpoints, Logger, Metrics } from '@tickmark/runtime';
+import { done, snooze, type Outcome, type SendPayload } from '@tickmark/queues';
+import type { MessagesClient } from '@tickmark/twilio';
+import type { RecordBatches } from '../record-batches.ts';
+import { repeatUntilWritten } from '../repeat-until-written.ts';
+
+/** Longest time from asking for the claim to the call. Beyond it the claim may soon be judged stale, so the call is not made. */
+const CLAIM_TO_CALL_MS_MAX = 5_000;
+
+/** A wake-up a moment after a row is due, so that the claim does not come a moment before. */
+const WAKE_UP_MARGIN_MS = 50;
+
+export interface SendMessageDeps {
+  db: Database;
+  batches: RecordBatches;
+  twilio: MessagesClient;
+  failpoints: Failpoints;
+  clock: Clock;
+  metrics: Metrics;
+  log: Logger;
+}
+
+type Claimed = Extract<ClaimAnswer, { kind: 'claimed' }>;
+
+/** One message: claim its row, call Twilio once, record what came of it. Only a claim that was granted leads to a call. */
+export function createSendMessageProcessor(deps: SendMessageDeps) {
+  const { batches, failpoints, clock } = deps;
+  return async function sendMessage({ id }: SendPayload): Promise<Outcome> {
+    // Made once per run and repeated with it: a claim whose answer was lost is granted again to the same token.
+    const token = randomUUID();
+    const elapsedMs = startStopwatch(clock);
+    const answer = await repeatUntilWritten(() => batches.claims.commit({ id, token }), clock);
+    if (answer.kind !== 'claimed') return endWithoutCall(answer);
+    await failpoints.reach('after-claim');
+    await failpoints.reach('before-post');
+    if (elapsedMs() > CLAIM_TO_CALL_MS_MAX) return giveBack(deps, id, token);
+
+    const outcome = await callTwilio(deps, answer);
+    await failpoints.reach('after-post');
+    await failpoints.reach('before-record');
+    const { attempt } = answer.request;
+    const recorded = await repeatUntilWritten(() => batches.outcomes.commit({ id, attempt, token, outcome }), clock);
+    await failpoints.reach('after-record');
+    return reportRecorded(deps, answer, outcome, recorded);
+  };
+}
+
+function endWithoutCall(answer: Exclude<ClaimAnswer, Claimed>): Outcome {
+  // `ended` and `not_mine` are someone else's work, done or under way: this job has nothing left to do.
+  return answer.kind === 'not_due' ? snooze(answer.dueAt.getTime() + WAKE_UP_MARGIN_MS) : done();
+}
+
+/** The greater of both clocks: the monotonic one stands still while a machine sleeps, the other one can be set back. */
+function startStopwatch(clock: Clock): () => number {
+  const monotonicMs = clock.monotonicMs();
+  const wallMs = clock.now().getTime();
+  return () => Math.max(clock.monotonicMs() - monotonicMs, clock.now().getTime() - wallMs);
+}
+
+async function giveBack({ db, clock, log }: SendMessageDeps, id: string, token: string): Promise<Outcome> {
+  const [released] = await releaseClaim(db, [{ id, token }]);
+  log.warn({ messageId: id, released: released?.ok === true && released.value.released }, 'claim given back: too late to call');
+  return snooze(clock.now().getTime() + WAKE_UP_MARGIN_MS);
+}
+
+async function callTwilio({ twilio, clock, metrics, log }: SendMessageDeps, { request, sender }: Claimed): Promise<SendOutcome> {
+  const startedMs = clock.monotonicMs();
+  const outcome = await twilio.create(request);
+  const durationMs = Math.round(clock.monotonicMs() - startedMs);
+  metrics.sendDuration.observe(durationMs / 1000);
+  metrics.sendAttempts.inc({ sender, outcome: outcome.kind });
+  if (outcome.kind === 'throttled') metrics.rateLimited.inc({ sender });
+  const { messageId, attempt } = request;
+  const { kind, httpStatus, errorCode, requestId } = outcome;
+  log.debug({ messageId, attempt, sender, outcome: kind, httpStatus, errorCode, requestId, durationMs }, 'twilio called');
+  return outcome;
+}
+
+function reportRecorded(
+  { metrics, log }: SendMessageDeps,
+  { request, sender }: Claimed,
+  outcome: SendOutcome,
+  recorded: RecordAnswer,
+): Outcome {
+  const { messageId, attempt } = request;
+  if (recorded.kind !== 'recorded') {
+    log.debug({ messageId, attempt, sender, recorded: recorded.kind }, 'outcome was known already');
+    return done();
+  }
+  metrics.messageStatus.inc({ status: recorded.status });
+  if (recorded.status === 'failed' && outcome.errorCode !== null) {
+    metrics.messageErrors.inc({ code: String(outcome.errorCode), class: describeError(outcome.errorCode).class });
+  }
+  if (recorded.status === 'unknown') {
+    log.warn({ messageId, attempt, sender, httpStatus: outcome.httpStatus }, 'outcome unknown: not sent again until it is resolved');
+  }
+  return recorded.dueAt === null ? done() : snooze(recorded.dueAt.getTime() + WAKE_UP_MARGIN_MS);
+}

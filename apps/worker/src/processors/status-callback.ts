@@ -1,0 +1,40 @@
+import type { Database, StatusApplied } from '@tickmark/delivery';
+import { describeError } from '@tickmark/domain';
+import type { Failpoints, Logger, Metrics, Settled } from '@tickmark/runtime';
+import { done, type Outcome, type RunningJob, type StatusCallbackPayload } from '@tickmark/queues';
+import { keepDeadLetters } from '../keep-dead-letters.ts';
+import type { RecordBatches } from '../record-batches.ts';
+import { settleEach } from '../settle-each.ts';
+
+export interface StatusCallbackDeps {
+  db: Database;
+  batches: RecordBatches;
+  failpoints: Failpoints;
+  metrics: Metrics;
+  log: Logger;
+}
+
+/** One batch of statuses, applied together with whatever other jobs bring at the same moment. */
+export function createStatusCallbackProcessor(deps: StatusCallbackDeps) {
+  return async function applyBatch({ events }: StatusCallbackPayload, job: RunningJob): Promise<Outcome> {
+    const settled = await settleEach(events.map((event) => deps.batches.statuses.commit(event)));
+    await deps.failpoints.reach('status-after-log');
+    await keepDeadLetters(deps, { queue: 'status-callback', jobId: job.id, items: events, settled });
+    countStatuses(deps, settled);
+    return done();
+  };
+}
+
+function countStatuses({ metrics, log }: StatusCallbackDeps, settled: readonly Settled<StatusApplied>[]): void {
+  const applied = settled.flatMap((result) => (result.ok ? [result.value] : []));
+  for (const { logged, from, to, errorCode, latencyMs } of applied) {
+    if (!logged) continue;
+    if (to !== null && to !== from) metrics.messageStatus.inc({ status: to });
+    if (errorCode !== null) metrics.messageErrors.inc({ code: String(errorCode), class: describeError(errorCode).class });
+    if (latencyMs.toSent !== null) metrics.deliveryLatency.observe({ stage: 'sent' }, latencyMs.toSent / 1000);
+    if (latencyMs.toDelivered !== null) metrics.deliveryLatency.observe({ stage: 'delivered' }, latencyMs.toDelivered / 1000);
+    if (latencyMs.toRead !== null) metrics.deliveryLatency.observe({ stage: 'read' }, latencyMs.toRead / 1000);
+  }
+  const fresh = applied.filter((result) => result.logged).length;
+  log.info({ events: settled.length, logged: fresh, repeated: applied.length - fresh }, 'status batch applied');
+}

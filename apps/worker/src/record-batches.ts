@@ -1,0 +1,48 @@
+import {
+  applyStatuses,
+  claimForSending,
+  recordOutcome,
+  type Claim,
+  type ClaimAnswer,
+  type Database,
+  type OutcomeRecord,
+  type RecordAnswer,
+  type StatusApplied,
+} from '@tickmark/delivery';
+import type { StatusEvent } from '@tickmark/domain';
+import { createGroupCommit, type GroupCommit, type Metrics } from '@tickmark/runtime';
+
+/** Claims and outcomes: their statements end sooner than their callers come, so without a pause each would carry a handful. */
+const SEND_INTERVAL_MS = 20;
+
+/** Statements under way per kind: one slow statement does not stop the others. */
+const IN_FLIGHT_MAX = 2;
+const STATUSES_IN_FLIGHT_MAX = 3;
+
+/** The three statements of the hot paths, each shared by all jobs that run at the same time. */
+export interface RecordBatches {
+  claims: GroupCommit<Claim, ClaimAnswer>;
+  outcomes: GroupCommit<OutcomeRecord, RecordAnswer>;
+  statuses: GroupCommit<StatusEvent, StatusApplied>;
+  drain(): Promise<void>;
+}
+
+export function createRecordBatches({ db, metrics }: { db: Database; metrics: Metrics }): RecordBatches {
+  const shared = { minIntervalMs: SEND_INTERVAL_MS, inFlightMax: IN_FLIGHT_MAX, metrics };
+  const claims = createGroupCommit({ site: 'claims', flush: (items: Claim[]) => claimForSending(db, items), ...shared });
+  const outcomes = createGroupCommit({ site: 'outcomes', flush: (items: OutcomeRecord[]) => recordOutcome(db, items), ...shared });
+  const statuses = createGroupCommit({
+    site: 'statuses',
+    flush: (items: StatusEvent[]) => applyStatuses(db, items),
+    inFlightMax: STATUSES_IN_FLIGHT_MAX,
+    metrics,
+  });
+  return {
+    claims,
+    outcomes,
+    statuses,
+    drain: async () => {
+      await Promise.all([claims.drain(), outcomes.drain(), statuses.drain()]);
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { checkDatabase, seedSenders, type Database } from '@tickmark/delivery';
+import type { Sender } from '@tickmark/domain';
+import type { Clock, Failpoints, Logger, Metrics, Readiness } from '@tickmark/runtime';
+import {
+  createQueueWorker,
+  inboundPayloadSchema,
+  intakePayloadSchema,
+  sendPayloadSchema,
+  sendQueueName,
+  statusCallbackPayloadSchema,
+  QUEUES,
+  type Producers,
+  type QueueName,
+  type QueueWorker,
+} from '@tickmark/queues';
+import type { MessagesClient } from '@tickmark/twilio';
+import { createInboundProcessor } from './processors/inbound.ts';
+import { createIntakeProcessor } from './processors/intake.ts';
+import { createSendMessageProcessor } from './processors/send-message.ts';
+import { createStatusCallbackProcessor } from './processors/status-callback.ts';
+import { createRecordBatches } from './record-batches.ts';
+import { createSenderWorkers } from './sender-workers.ts';
+import { startSweeper } from './sweeper.ts';
+import { waited } from './waited.ts';
+
+const DATABASE_PROBE_MS = 500;
+
+/** Batches taken at the same time: an intake batch is a statement of its own, statuses meet again in one. */
+const INTAKE_CONCURRENCY = 2;
+const STATUS_CONCURRENCY = 8;
+const INBOUND_CONCURRENCY = 2;
+
+export interface WorkerDeps {
+  db: Database;
+  producers: Producers;
+  twilio: MessagesClient;
+  failpoints: Failpoints;
+  clock: Clock;
+  metrics: Metrics;
+  log: Logger;
+}
+
+export interface WorkerSettings {
+  redisUrl: string;
+  base: string;
+  senders: readonly Sender[];
+  concurrencyMax: number;
+  lockMs: number | undefined;
+  stalledMs: number | undefined;
+  sweepIntervalMs?: number;
+}
+
+export interface RunningWorker {
+  readiness(): Promise<Readiness>;
+  /** Every queue that this process consumes by now. */
+  queues(): QueueName[];
+  /** Stops taking jobs and waits for those that run, `deadlineMs` at most. */
+  stopTaking(deadlineMs: number): Promise<void>;
+  /** Writes what is still collected. */
+  drain(): Promise<void>;
+}
+
+/**
+ * Starts to consume as soon as Postgres answers and its migrations are there, whenever that is: a store that is away never ends the process.
+ */
+export function startWorker(deps: WorkerDeps, settings: WorkerSettings): RunningWorker {
+  const batches = createRecordBatches(deps);
+  const stop = new AbortController();
+  const workers: QueueWorker[] = [];
+  const shared = { redisUrl: settings.redisUrl, base: settings.base, metrics: deps.metrics, log: deps.log };
+  const locks = { lockMs: settings.lockMs, stalledMs: settings.stalledMs };
+
+  const sendMessage = createSendMessageProcessor({ ...deps, batches });
+  const senders = createSenderWorkers({
+    ...deps,
+    concurrencyMax: settings.concurrencyMax,
+    startWorker: (alias, concurrency) =>
+      createQueueWorker({
+        ...shared,
+        ...locks,
+        queue: sendQueueName(alias),
+        schema: sendPayloadSchema,
+        processor: sendMessage,
+        concurrency,
+      }),
+  });
+
+  const consume = () => {
+    const options = { ...shared, ...locks };
+    workers.push(
+      createQueueWorker({
+        ...options,
+        queue: QUEUES.intake,
+        schema: intakePayloadSchema,
+        processor: createIntakeProcessor(deps),
+        concurrency: INTAKE_CONCURRENCY,
+      }),
+      createQueueWorker({
+        ...options,
+        queue: QUEUES.statusCallback,
+        schema: statusCallbackPayloadSchema,
+        processor: createStatusCallbackProcessor({ ...deps, batches }),
+        concurrency: STATUS_CONCURRENCY,
+      }),
+      createQueueWorker({
+        ...options,
+        queue: QUEUES.inbound,
+        schema: inboundPayloadSchema,
+        processor: createInboundProcessor(deps),
+        concurrency: INBOUND_CONCURRENCY,
+      }),
+    );
+  };
+
+  const sweeper = startSweeper(deps, settings.sweepIntervalMs);
+  const starting = untilDatabaseReady(deps, stop.signal, async () => {
+    await seedSenders(deps.db, settings.senders);
+    await senders.refresh();
+    if (!stop.signal.aborted) consume();
+  });
+
+  return {
+    readiness: () => checkReadiness(deps, workers.length > 0),
+    queues: () => [...workers.map((worker) => worker.queue), ...senders.aliases().map(sendQueueName)],
+    stopTaking: async (deadlineMs) => {
+      stop.abort();
+      await starting;
+      await Promise.all([sweeper.close(), senders.close(deadlineMs), ...workers.map((worker) => worker.close(deadlineMs))]);
+    },
+    drain: () => batches.drain(),
+  };
+}
+
+async function untilDatabaseReady({ db, log }: WorkerDeps, signal: AbortSignal, start: () => Promise<void>): Promise<void> {
+  for (let probes = 0; !signal.aborted; probes++) {
+    try {
+      const check = await checkDatabase(db);
+      if (check.ok) return await start();
+      if (probes === 0) log.warn({ reason: check.reason }, 'waiting for the database');
+    } catch (error) {
+      log.warn({ err: error }, 'the database went away during the start: trying again');
+    }
+    await waited(DATABASE_PROBE_MS, signal);
+  }
+}
+
+async function checkReadiness({ db, producers }: WorkerDeps, consuming: boolean): Promise<Readiness> {
+  const [database, redis] = await Promise.all([checkDatabase(db), producers.check()]);
+  const reasons: string[] = [];
+  if (!database.ok) reasons.push(database.reason);
+  if (!redis.ok) reasons.push(redis.reason);
+  if (reasons.length === 0 && !consuming) reasons.push('the queues are not consumed yet: wait a moment');
+  return { ready: reasons.length === 0, reasons };
+}

@@ -1,0 +1,85 @@
+import { findWaiting, markStaleSending, withAdvisoryLock, type Database, type WaitingCursor } from '@tickmark/delivery';
+import type { Clock, Logger, Metrics } from '@tickmark/runtime';
+import type { Producers } from '@tickmark/queues';
+import { waited } from './waited.ts';
+import { ENQUEUE_AHEAD_MS, toSendJob } from './processors/intake.ts';
+
+const INTERVAL_MS = 5_000;
+
+/** Longer than fence, call and record together can take: a claim of this age has lost its worker. */
+const STALE_SENDING_SECONDS = 60;
+
+const PAGE_ROWS = 500;
+
+/** Rows that one pass looks at; the next one goes on behind them. */
+const PASS_ROWS_MAX = 20_000;
+
+export interface SweeperDeps {
+  db: Database;
+  producers: Producers;
+  clock: Clock;
+  metrics: Metrics;
+  log: Logger;
+}
+
+export interface Sweep {
+  stale: number;
+  enqueued: number;
+  /** Where the next pass goes on; undefined = from the front. */
+  next: WaitingCursor | undefined;
+}
+
+/**
+ * One pass, by one process at a time: stale claims become `unknown`, waiting rows without a job get one.
+ *
+ * @returns null when another process sweeps. Safe to repeat at any time: a job that is there already stays as it is.
+ */
+export async function sweepOnce(deps: SweeperDeps, from?: WaitingCursor): Promise<Sweep | null> {
+  const result = await withAdvisoryLock(deps.db, 'sweeper', async () => {
+    const stale = await markStaleSending(deps.db, { olderThanSeconds: STALE_SENDING_SECONDS });
+    return { stale, ...(await enqueueForgotten(deps, from)) };
+  });
+  if (!result.ran) return null;
+  const { stale, enqueued } = result.value;
+  if (stale > 0) deps.metrics.messageStatus.inc({ status: 'unknown' }, stale);
+  if (stale > 0 || enqueued > 0) deps.log.warn({ stale, enqueued }, 'sweep repaired rows');
+  return result.value;
+}
+
+async function enqueueForgotten({ db, producers, clock }: SweeperDeps, from: WaitingCursor | undefined): Promise<Omit<Sweep, 'stale'>> {
+  let after = from;
+  let enqueued = 0;
+  for (let seen = 0; seen < PASS_ROWS_MAX; seen += PAGE_ROWS) {
+    const dueBefore = new Date(clock.now().getTime() + ENQUEUE_AHEAD_MS);
+    const rows = await findWaiting(db, { ...(after ? { after } : {}), limit: PAGE_ROWS, dueBefore });
+    const present = await producers.hasSendJobs(rows);
+    const missing = rows.filter((_row, index) => present[index] === false);
+    await producers.addSend(missing.flatMap((row) => toSendJob(row, clock.now())));
+    enqueued += missing.length;
+    if (rows.length < PAGE_ROWS) return { enqueued, next: undefined };
+    after = rows.at(-1);
+  }
+  return { enqueued, next: after };
+}
+
+/** Sweeps every few seconds until closed. A pass that fails is logged, and the next one starts from the front. */
+export function startSweeper(deps: SweeperDeps, intervalMs = INTERVAL_MS): { close(): Promise<void> } {
+  const stop = new AbortController();
+  const running = (async () => {
+    let next: WaitingCursor | undefined;
+    while (await waited(intervalMs, stop.signal)) {
+      try {
+        next = (await sweepOnce(deps, next))?.next;
+      } catch (error) {
+        next = undefined;
+        deps.log.warn({ err: error }, 'sweep failed');
+      }
+    }
+  })();
+  return {
+    close: async () => {
+      stop.abort();
+      await running;
+    },
+  };
+}
