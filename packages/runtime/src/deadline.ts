@@ -1,11 +1,14 @@
-/** What was waited for did not come in time. It may still happen: the work behind it is not cancelled. */
+/** What was waited for did not come in time. */
 export class DeadlineExceededError extends Error {
   readonly deadlineMs: number;
+  /** False when the work had certainly not begun and never will; true when it may still take effect. */
+  readonly started: boolean;
 
-  constructor(what: string, deadlineMs: number) {
+  constructor(what: string, deadlineMs: number, options: { started: boolean } = { started: true }) {
     super(`${what} took longer than ${deadlineMs} ms`);
     this.name = 'DeadlineExceededError';
     this.deadlineMs = deadlineMs;
+    this.started = options.started;
   }
 }
 
@@ -14,7 +17,7 @@ export class DeadlineExceededError extends Error {
  *
  * @param makeError makes the error of a time-out; by default a DeadlineExceededError.
  * @returns the promise's own result or error when it settles in time. A result or rejection that comes later is dropped; it never
- *   becomes an unhandled rejection. The work behind the promise goes on.
+ *   becomes an unhandled rejection. The work behind the promise is not cancelled and may still take effect.
  */
 export async function withDeadline<T>(
   promise: Promise<T>,

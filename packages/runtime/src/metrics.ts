@@ -1,33 +1,198 @@
-import type { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+/** The processes that stay up and show metrics. */
 export type ProcessName = 'ingress' | 'worker' | 'console' | 'simulator';
 
-export interface Metrics {
-  registry: Registry;
-  httpRequestDuration: Histogram<'method' | 'route' | 'status'>;
-  callbacksReceived: Counter<'result'>;
-  callbackSignature: Counter<'result'>;
-  sendAttempts: Counter<'sender' | 'outcome'>;
-  sendDuration: Histogram;
-  messageStatus: Counter<'status'>;
-  messageErrors: Counter<'code' | 'class'>;
-  deliveryLatency: Histogram<'stage'>;
-  receiptCompleteness: Gauge<'sender'>;
-  queueJobs: Gauge<'queue' | 'state'>;
-  queueOldestJobAge: Gauge<'queue'>;
-  jobDuration: Histogram<'queue'>;
-  unknownOutcomes: Gauge<'listed'>;
-  reconciled: Counter<'result'>;
-  rateLimited: Counter<'sender'>;
-  circuitOpen: Gauge<'scope'>;
-  spooledEvents: Gauge;
-  groupCommitBatchSize: Histogram<'site'>;
-  idempotencyConflicts: Counter;
-  deadLetters: Counter<'queue'>;
-  clockSkew: Gauge;
-  canaryAge: Gauge<'queue'>;
+/** Answers and waits on one machine or one network: from a good local answer to the longest time-out. */
+const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Between what a person does not notice and what belongs to another day: a phone may be off. */
+const DELIVERY_SECONDS = [0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400];
+/** 500 is the largest batch. */
+const BATCH_ITEMS = [1, 2, 5, 10, 20, 50, 100, 200, 350, 500];
+
+/** The values of a label whose set is closed here; sender aliases, queues and statuses are closed by their owners. */
+const CALLBACK_RESULTS = ['queued', 'spooled', 'invalid_signature', 'wrong_account', 'missing_sid', 'too_large', 'unavailable'] as const;
+const SIGNATURE_RESULTS = ['valid', 'valid_next_token', 'invalid', 'missing'] as const;
+const SEND_OUTCOMES = ['accepted', 'throttled', 'rejected', 'unknown', 'released'] as const;
+const LATENCY_STAGES = ['queued', 'sent', 'delivered', 'read'] as const;
+const RECONCILE_RESULTS = ['adopted', 'absent', 'ambiguous', 'failed'] as const;
+
+export type CallbackResult = (typeof CALLBACK_RESULTS)[number];
+export type SignatureResult = (typeof SIGNATURE_RESULTS)[number];
+
+/**
+ * Every metric of ours, in a registry of its own together with prom-client's process metrics, and all of them in every process:
+ * one that a process never touches stays empty. Labels hold values from closed sets only; never a phone, sid, account or campaign.
+ *
+ * Counters whose labels are known appear with 0 from the start, in the process that counts them, so that the first increase is
+ * visible to `rate()`. Gauges do not: 0 would be a claim that nobody checked.
+ */
+export function createMetrics(options: { process: ProcessName }): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const metrics = { registry, ...declareIngressMetrics(registry), ...declareSendMetrics(registry), ...declareQueueMetrics(registry) };
+  if (options.process === 'ingress') {
+    for (const result of CALLBACK_RESULTS) metrics.callbacksReceived.inc({ result }, 0);
+    for (const result of SIGNATURE_RESULTS) metrics.callbackSignature.inc({ result }, 0);
+  }
+  if (options.process === 'worker') {
+    for (const stage of LATENCY_STAGES) metrics.deliveryLatency.zero({ stage });
+    for (const result of RECONCILE_RESULTS) metrics.reconciled.inc({ result }, 0);
+  }
+  return metrics;
 }
 
-export function createMetrics(_options: { process: ProcessName }): Metrics {
-  throw new Error('not built yet');
+export type Metrics = { registry: Registry } & ReturnType<typeof declareIngressMetrics> &
+  ReturnType<typeof declareSendMetrics> &
+  ReturnType<typeof declareQueueMetrics>;
+
+function declareIngressMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    httpRequestDuration: new Histogram({
+      name: 'tickmark_http_request_duration_seconds',
+      help: 'Time from the first byte of an HTTP request to the end of its answer, in seconds, by route pattern.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: REQUEST_SECONDS,
+      registers,
+    }),
+    callbacksReceived: new Counter({
+      name: 'tickmark_callbacks_received_total',
+      help: `Webhook requests from Twilio by what became of them: ${CALLBACK_RESULTS.join(', ')}.`,
+      labelNames: ['result'],
+      registers,
+    }),
+    callbackSignature: new Counter({
+      name: 'tickmark_callback_signature_total',
+      help: `Signature checks of webhook requests by result: ${SIGNATURE_RESULTS.join(', ')}.`,
+      labelNames: ['result'],
+      registers,
+    }),
+    spooledEvents: new Gauge({
+      name: 'tickmark_spooled_events',
+      help: 'Events on local disk that wait for Redis.',
+      registers,
+    }),
+    idempotencyConflicts: new Counter({
+      name: 'tickmark_idempotency_conflicts_total',
+      help: 'Requests that repeated an idempotency key with other content; none of them created a message.',
+      registers,
+    }),
+    groupCommitBatchSize: new Histogram({
+      name: 'tickmark_group_commit_batch_size',
+      help: 'Items per group-commit write, by the place that writes.',
+      labelNames: ['site'],
+      buckets: BATCH_ITEMS,
+      registers,
+    }),
+    clockSkew: new Gauge({
+      name: 'tickmark_clock_skew_seconds',
+      help: 'Clock of this process minus clock of the database, in seconds.',
+      registers,
+    }),
+  };
+}
+
+function declareSendMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    sendAttempts: new Counter({
+      name: 'tickmark_send_attempts_total',
+      help: `Claimed messages by sender alias and outcome: ${SEND_OUTCOMES.join(', ')} (released = never called).`,
+      labelNames: ['sender', 'outcome'],
+      registers,
+    }),
+    sendDuration: new Histogram({
+      name: 'tickmark_send_duration_seconds',
+      help: "Duration of one call of Twilio's create, in seconds.",
+      buckets: REQUEST_SECONDS,
+      registers,
+    }),
+    messageStatus: new Counter({
+      name: 'tickmark_message_status_total',
+      help: 'Messages that reached a status, by status; one that skips a stage does not count for it.',
+      labelNames: ['status'],
+      registers,
+    }),
+    messageErrors: new Counter({
+      name: 'tickmark_message_errors_total',
+      help: 'Messages that ended with an error, by Twilio error code and our class for it; codes outside the error table count as other.',
+      labelNames: ['code', 'class'],
+      registers,
+    }),
+    deliveryLatency: new Histogram({
+      name: 'tickmark_delivery_latency_seconds',
+      help: `Time from acceptance of a message to a stage, in seconds: ${LATENCY_STAGES.join(', ')}.`,
+      labelNames: ['stage'],
+      buckets: DELIVERY_SECONDS,
+      registers,
+    }),
+    receiptCompleteness: new Gauge({
+      name: 'tickmark_receipt_completeness_ratio',
+      help: 'Share (0 to 1) of the messages sent an hour or more ago that got a final status, by sender alias.',
+      labelNames: ['sender'],
+      registers,
+    }),
+    unknownOutcomes: new Gauge({
+      name: 'tickmark_unknown_outcomes',
+      help: 'Messages that Twilio may or may not have created, by whether its list shows a candidate (true or false).',
+      labelNames: ['listed'],
+      registers,
+    }),
+    reconciled: new Counter({
+      name: 'tickmark_reconciled_total',
+      help: `Unknown outcomes that the reconciler looked at, by result: ${RECONCILE_RESULTS.join(', ')}.`,
+      labelNames: ['result'],
+      registers,
+    }),
+    rateLimited: new Counter({
+      name: 'tickmark_rate_limited_total',
+      help: 'Create calls that Twilio refused for their rate (HTTP 429, code 20429), by sender alias.',
+      labelNames: ['sender'],
+      registers,
+    }),
+    circuitOpen: new Gauge({
+      name: 'tickmark_circuit_open',
+      help: 'Open circuit breakers by the kind of thing that they protect; 0 = all closed.',
+      labelNames: ['scope'],
+      registers,
+    }),
+  };
+}
+
+function declareQueueMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    queueJobs: new Gauge({
+      name: 'tickmark_queue_jobs',
+      help: 'Jobs in a queue by state (waiting, active, delayed), at most 10 seconds old.',
+      labelNames: ['queue', 'state'],
+      registers,
+    }),
+    queueOldestJobAge: new Gauge({
+      name: 'tickmark_queue_oldest_job_age_seconds',
+      help: 'Age of the oldest waiting job of a queue, in seconds; 0 when none waits.',
+      labelNames: ['queue'],
+      registers,
+    }),
+    jobDuration: new Histogram({
+      name: 'tickmark_job_duration_seconds',
+      help: 'Time that one run of a job took, in seconds, by queue.',
+      labelNames: ['queue'],
+      buckets: REQUEST_SECONDS,
+      registers,
+    }),
+    deadLetters: new Counter({
+      name: 'tickmark_dead_letters_total',
+      help: 'Jobs that were given up and kept in the table of dead letters, by queue.',
+      labelNames: ['queue'],
+      registers,
+    }),
+    canaryAge: new Gauge({
+      name: 'tickmark_canary_age_seconds',
+      help: 'Time since the canary job of a queue last ran, in seconds; it runs every few seconds while workers work.',
+      labelNames: ['queue'],
+      registers,
+    }),
+  };
 }
