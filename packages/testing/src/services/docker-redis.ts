@@ -1,0 +1,40 @@
+import { execFileSync } from 'node:child_process';
+import type { RedisProgram } from './redis-program.ts';
+
+const IMAGE = 'redis:7.4-bookworm';
+
+/** A Redis in a container of a running Docker daemon, or the sentence that says why not. */
+export function findDocker(): RedisProgram | string {
+  try {
+    execFileSync('docker', ['version', '--format', '{{.Server.Version}}'], { stdio: 'ignore', timeout: 10_000 });
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+      ? 'there is no docker command'
+      : 'the docker command reaches no running daemon';
+  }
+  return {
+    command: (settings, folder, port) => ({
+      program: 'docker',
+      args: ['run', '--rm', '--name', nameOf(port), ...containerArgs(settings, folder, port)],
+    }),
+    cleanUp: (port) => {
+      // The container is gone already when the client could still tell the daemon so.
+      try {
+        execFileSync('docker', ['rm', '--force', nameOf(port)], { stdio: 'ignore', timeout: 20_000 });
+      } catch {
+        // No such container, which is what was wanted.
+      }
+    },
+  };
+}
+
+function nameOf(port: number): string {
+  return `tickmark-redis-${port}`;
+}
+
+/** Inside the container Redis listens on all addresses of its own network; only 127.0.0.1 of this machine leads there. */
+function containerArgs(settings: string[], folder: string, port: number): string[] {
+  const user = process.getuid ? ['--user', `${process.getuid()}:${process.getgid?.()}`] : [];
+  const inside = [...settings, '--bind', '0.0.0.0', '--port', '6379', '--protected-mode', 'no', '--dir', '/data'];
+  return [...user, '--publish', `127.0.0.1:${port}:6379`, '--volume', `${folder}:/data`, IMAGE, 'redis-server', ...inside];
+}
