@@ -1,0 +1,72 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const READY_MS_MAX = 30_000;
+/** Longer than an app's own watchdog. */
+const STOP_MS_MAX = 45_000;
+
+export type AppName = 'ingress' | 'worker' | 'console' | 'simulator';
+
+export interface AppProcess {
+  name: AppName;
+  pid: number;
+  logFile: string;
+  /** Settles with a sentence when the process ends, whoever ended it. */
+  ended: Promise<string>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts one app from its sources, detached and with IPC: Ctrl-C in the terminal reaches only us, so that we stop the apps in order; and when
+ * we are killed, the closed channel tells the app to drain and end by itself.
+ */
+export function startApp(name: AppName, env: Record<string, string>, logFolder: string): AppProcess {
+  mkdirSync(logFolder, { recursive: true });
+  const logFile = `${logFolder}/${name}.log`;
+  const output = openSync(logFile, 'w');
+  const entry = fileURLToPath(new URL(`../../apps/${name}/src/main.ts`, import.meta.url));
+  const child = spawn(process.execPath, ['--conditions=@tickmark/source', '--import', 'tsx', entry], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+    detached: true,
+    stdio: ['ignore', output, output, 'ipc'],
+  });
+  if (child.pid === undefined) throw new Error(`${name} could not be started; is there memory left?`);
+  closeSync(output);
+  const ended = new Promise<string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(`${name} ended (${signal ?? `exit ${code}`}); its log is ${logFile}`));
+  });
+  return { name, pid: child.pid, logFile, ended, stop: () => stopChild(child, ended) };
+}
+
+/** Waits until the app's health listener answers 200. */
+export async function waitUntilReady(app: AppProcess, metricsPort: number): Promise<void> {
+  const url = `http://127.0.0.1:${metricsPort}/health/ready`;
+  let last = 'no answer yet';
+  let over = false;
+  void app.ended.then((reason) => {
+    over = true;
+    last = reason;
+  });
+  for (const startedMs = performance.now(); performance.now() - startedMs < READY_MS_MAX && !over; await pause(50)) {
+    try {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+      last = await answer.text();
+      if (answer.ok) return;
+    } catch (error) {
+      // Not listening yet; what matters is the last answer before the time is over.
+      last = over ? last : String(error);
+    }
+  }
+  throw new Error(`${app.name} did not become ready: ${last}. Read ${app.logFile}.`);
+}
+
+async function stopChild(child: ChildProcess, ended: Promise<string>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+  await ended;
+  clearTimeout(timer);
+}
