@@ -1,1 +1,61 @@
-export {};
+import { parseSenders } from '@tickmark/domain';
+import { parseApiKeys } from '@tickmark/http';
+import { createProducers } from '@tickmark/queues';
+import {
+  createLogger,
+  createMetrics,
+  createShutdown,
+  keysUsedBy,
+  loadConfig,
+  METRICS_PORTS,
+  startInternalListener,
+  systemClock,
+} from '@tickmark/runtime';
+import { PRODUCERS_DEADLINE_MS } from './commits.ts';
+import { createIngress } from './create-ingress.ts';
+import { parseAllowedRecipients } from './message-policy.ts';
+
+const config = loadConfig(keysUsedBy('ingress'), {
+  parse: { TWILIO_SENDERS: parseSenders, API_KEYS: parseApiKeys, ALLOWED_RECIPIENTS: parseAllowedRecipients },
+});
+const log = createLogger({ process: 'ingress', level: config.LOG_LEVEL });
+const metrics = createMetrics({ process: 'ingress' });
+const producers = createProducers({
+  redisUrl: config.REDIS_URL.reveal(),
+  base: config.QUEUE_PREFIX,
+  deadlineMs: PRODUCERS_DEADLINE_MS,
+  log,
+});
+const ingress = await createIngress(
+  { producers, metrics, clock: systemClock, log },
+  {
+    mode: config.TWILIO_MODE,
+    publicBaseUrl: config.PUBLIC_BASE_URL,
+    trustProxy: config.TRUST_PROXY,
+    senders: config.TWILIO_SENDERS,
+    apiKeys: () => config.API_KEYS,
+    rateLimitPerKey: config.RATE_LIMIT_PER_KEY,
+    allowedRecipients: () => config.ALLOWED_RECIPIENTS,
+    accountSid: config.TWILIO_ACCOUNT_SID,
+    authTokens: () => [config.TWILIO_AUTH_TOKEN.reveal(), config.TWILIO_AUTH_TOKEN_NEXT?.reveal() ?? ''],
+  },
+);
+const listener = await startInternalListener({
+  host: config.LISTEN_HOST,
+  port: config.METRICS_PORT ?? METRICS_PORTS.ingress,
+  portWasGiven: config.wasGiven('METRICS_PORT'),
+  metrics,
+  log,
+  ready: () => ingress.readiness(),
+});
+await ingress.server.listen({ host: config.LISTEN_HOST, port: config.INGRESS_PORT });
+
+createShutdown({
+  log,
+  phases: [
+    { name: 'stop accepting and answer what is under way', run: () => ingress.server.close(), deadlineMs: 8_000 },
+    { name: 'write what is collected', run: () => ingress.drain(), deadlineMs: 3_000 },
+    { name: 'close the connection to Redis', run: () => producers.close(), deadlineMs: 2_000 },
+    { name: 'close the internal listener', run: () => listener.close(), deadlineMs: 1_000 },
+  ],
+});

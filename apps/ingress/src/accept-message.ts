@@ -1,0 +1,103 @@
+import { AppError, hashJson, type AcceptedMessage, type MessageRequest, type Sender } from '@tickmark/domain';
+import { QueueTimeoutError, type Producers } from '@tickmark/queues';
+import { DeadlineExceededError, withDeadline, type Clock, type Logger } from '@tickmark/runtime';
+import type { Commits } from './commits.ts';
+import type { RequestKey } from './idempotency-key.ts';
+import { isCertainlyNotAdded } from './queue-failure.ts';
+
+/** The marker is one command of Redis; with the group commit's 1.5 s the answer comes within 2 s. */
+const MARKER_DEADLINE_MS = 500;
+const RETRY_AFTER_SECONDS = 2;
+
+export interface AcceptMessageDeps {
+  producers: Pick<Producers, 'markIdempotent'>;
+  commits: Pick<Commits, 'intake'>;
+  /** Throws when so much waits that no more may be promised. */
+  refuseWhenBehind: () => void;
+  clock: Clock;
+  log: Logger;
+}
+
+export interface MessageToAccept {
+  producer: string;
+  key: RequestKey;
+  sender: Sender;
+  asked: MessageRequest;
+}
+
+/**
+ * Makes one message durable in Redis. A repeat goes through intake as well, where its row meets the one that is there: so a crash
+ * between the marker and the queue loses nothing. The marker only tells repeats apart.
+ *
+ * @throws AppError IDEMPOTENCY_KEY_REUSED; QUEUE_UNAVAILABLE when certainly nothing was accepted; ACCEPTANCE_UNKNOWN when it may have been.
+ */
+export async function acceptMessage(deps: AcceptMessageDeps, { producer, key, sender, asked }: MessageToAccept) {
+  deps.refuseWhenBehind();
+  const message = toAcceptedMessage({ producer, key, sender, asked }, deps.clock.now());
+  const replayed = key.given && (await isRepeat(deps, message));
+  await commitMessage(deps, message);
+  return { id: message.id, replayed };
+}
+
+function toAcceptedMessage({ producer, key, sender, asked }: MessageToAccept, acceptedAt: Date): AcceptedMessage {
+  return {
+    id: key.id,
+    producer,
+    requestHash: hashJson(asked),
+    sender: sender.alias,
+    senderAddress: sender.address,
+    recipient: asked.to,
+    body: asked.body ?? null,
+    contentSid: asked.contentSid ?? null,
+    contentVariables: asked.contentVariables ?? null,
+    mediaUrl: asked.mediaUrl ?? null,
+    priority: asked.priority,
+    category: asked.category ?? null,
+    campaign: asked.campaign ?? null,
+    metadata: asked.metadata ?? null,
+    onUnknown: 'hold',
+    acceptedAt: acceptedAt.toISOString(),
+    sendAt: null,
+    validityPeriodSeconds: null,
+  };
+}
+
+async function isRepeat({ producers, log }: AcceptMessageDeps, { id, requestHash }: AcceptedMessage): Promise<boolean> {
+  let earlier: string | null;
+  try {
+    earlier = await withDeadline(producers.markIdempotent(id, requestHash), MARKER_DEADLINE_MS);
+  } catch (error) {
+    // Whatever became of the marker, nothing was added to the queue.
+    log.debug({ messageId: id, err: error }, 'idempotency marker could not be read');
+    throw unavailable(error);
+  }
+  if (earlier !== null && earlier !== requestHash) {
+    throw new AppError(
+      'IDEMPOTENCY_KEY_REUSED',
+      'This Idempotency-Key came with another message before. Use a new key for a new message, or repeat the first one unchanged.',
+      { details: { id } },
+    );
+  }
+  return earlier !== null;
+}
+
+async function commitMessage({ commits }: AcceptMessageDeps, message: AcceptedMessage): Promise<void> {
+  try {
+    await commits.intake[message.priority].commit(message);
+  } catch (error) {
+    if (isCertainlyNotAdded(error)) throw unavailable(error);
+    if (!(error instanceof QueueTimeoutError || error instanceof DeadlineExceededError)) throw error;
+    throw new AppError(
+      'ACCEPTANCE_UNKNOWN',
+      `The queue did not confirm in time; the message may still be accepted. Repeat it with the header Idempotency-Key: id:${message.id}, which never sends it twice.`,
+      { cause: error, details: { id: message.id }, retryAfterSeconds: RETRY_AFTER_SECONDS },
+    );
+  }
+}
+
+function unavailable(cause: unknown): AppError {
+  return new AppError('QUEUE_UNAVAILABLE', 'The queue is not available and nothing was accepted. Send the same request again later.', {
+    cause,
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
+}

@@ -1,0 +1,56 @@
+import type { AcceptedMessage, InboundMessage, Priority, StatusEvent } from '@tickmark/domain';
+import type { Producers } from '@tickmark/queues';
+import { createGroupCommit, type GroupCommit, type GroupCommitOptions, type Metrics } from '@tickmark/runtime';
+
+/** From a request's arrival here to its answer. Twilio reads for 4 s at most and a producer is told 2 s, of which the marker may take 0.5. */
+const DEADLINE_MS = 1_500;
+
+/** Less than the deadline, so that Redis's own answer (certainly not, or perhaps) is known before a caller is given up. */
+export const PRODUCERS_DEADLINE_MS = 1_300;
+
+/** JSON of a status event whose values are all empty: names, quotes and fixed-length values. */
+const STATUS_EVENT_BYTES = 330;
+
+/** The four writes of the ingress. Each `commit` resolves when its item is durable in Redis. */
+export interface Commits {
+  /** Apart from each other: a batch has one priority, and a campaign must not delay a one-time password. */
+  intake: Record<Priority, GroupCommit<AcceptedMessage, void>>;
+  statusCallback: GroupCommit<StatusEvent, void>;
+  inbound: GroupCommit<InboundMessage, void>;
+  /** Resolves when everybody who waits was answered. */
+  drain(): Promise<void>;
+}
+
+export type CommitProducers = Pick<Producers, 'addIntake' | 'addStatusEvents' | 'addInbound'>;
+
+export function createCommits({ producers, metrics }: { producers: CommitProducers; metrics: Metrics }): Commits {
+  const commitInto = <T>(site: string, add: (items: T[]) => Promise<void>, sizeOf: (item: T) => number) =>
+    createGroupCommit({ site, metrics, deadlineMs: DEADLINE_MS, sizeOf, flush: addAll(add) });
+  const intake = {
+    transactional: commitInto<AcceptedMessage>('intake', (messages) => producers.addIntake(messages, 'transactional'), jsonBytes),
+    bulk: commitInto<AcceptedMessage>('intake', (messages) => producers.addIntake(messages, 'bulk'), jsonBytes),
+  };
+  const statusCallback = commitInto<StatusEvent>('status-callback', (events) => producers.addStatusEvents(events), statusEventBytes);
+  const inbound = commitInto<InboundMessage>('inbound', (messages) => producers.addInbound(messages), jsonBytes);
+  const all = [intake.transactional, intake.bulk, statusCallback, inbound];
+  return { intake, statusCallback, inbound, drain: async () => void (await Promise.all(all.map((commit) => commit.drain()))) };
+}
+
+/** One job holds the batch, so all of its items share one fate. */
+function addAll<T>(add: (items: T[]) => Promise<void>): GroupCommitOptions<T, void>['flush'] {
+  return async (items) => {
+    await add(items);
+    return items.map(() => ({ ok: true, value: undefined }));
+  };
+}
+
+function jsonBytes(item: object): number {
+  return Buffer.byteLength(JSON.stringify(item));
+}
+
+/** Near enough to the JSON, at a tenth of its cost: this runs for every callback, and Redis does not mind a job some bytes larger. */
+function statusEventBytes(event: StatusEvent): number {
+  const { messageSid, rawStatus, from, to, messagingServiceSid, channelStatusMessage } = event;
+  const texts = messageSid.length + rawStatus.length + (from?.length ?? 0) + (to?.length ?? 0) + (messagingServiceSid?.length ?? 0);
+  return STATUS_EVENT_BYTES + texts + (channelStatusMessage === null ? 0 : Buffer.byteLength(channelStatusMessage));
+}

@@ -1,0 +1,73 @@
+import type { Sender } from '@tickmark/domain';
+import { createAuthenticator, createServer, registerOpenApi, type ApiKey, type HttpServer } from '@tickmark/http';
+import type { Producers } from '@tickmark/queues';
+import { VERSION, type Clock, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
+import { createCommits } from './commits.ts';
+import { createIntakeBacklogGuard } from './intake-backlog.ts';
+import type { MessagePolicy } from './message-policy.ts';
+import { addInboundRoute } from './routes/inbound.ts';
+import { addMessageRoutes } from './routes/messages.ts';
+import { addStatusCallbackRoute } from './routes/status-callback.ts';
+
+export interface IngressDeps {
+  producers: Producers;
+  metrics: Metrics;
+  clock: Clock;
+  log: Logger;
+}
+
+/** Functions are read at each use, because their values may change while the process runs. */
+export interface IngressSettings {
+  mode: MessagePolicy['mode'];
+  publicBaseUrl: string;
+  trustProxy: number | string | false;
+  senders: readonly Sender[];
+  apiKeys: () => readonly ApiKey[];
+  rateLimitPerKey: number;
+  allowedRecipients: MessagePolicy['allowedRecipients'];
+  accountSid: string;
+  authTokens: () => readonly string[];
+}
+
+export interface Ingress {
+  server: HttpServer;
+  readiness(): Promise<Readiness>;
+  /** Resolves when everything that was taken in is answered for. After the server has closed. */
+  drain(): Promise<void>;
+}
+
+/** The HTTP server that producers and Twilio talk to, not yet listening. It asks no database and holds no API key of Twilio. */
+export async function createIngress(deps: IngressDeps, settings: IngressSettings): Promise<Ingress> {
+  const { producers, metrics, clock, log } = deps;
+  const readiness = () => checkReadiness(producers);
+  const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy: settings.trustProxy });
+  await registerOpenApi(server, { title: 'Tickmark ingress', version: VERSION });
+  const authenticator = await createAuthenticator(server, { keys: settings.apiKeys, rateLimitPerKey: settings.rateLimitPerKey });
+  const commits = createCommits({ producers, metrics });
+  const refuseWhenBehind = createIntakeBacklogGuard({ producers, clock });
+
+  for (const { prefix, baseUrl } of mountPoints(settings.publicBaseUrl)) {
+    const webhook = { ...deps, commits, baseUrl, authTokens: settings.authTokens, accountSid: settings.accountSid };
+    await server.register(async (scope) => addStatusCallbackRoute(scope, webhook), { prefix });
+    await server.register(async (scope) => addInboundRoute(scope, webhook), { prefix });
+    const messages = { ...deps, commits, refuseWhenBehind, authenticator, policy: settings, hidden: prefix !== '' };
+    await server.register(async (scope) => addMessageRoutes(scope, messages), { prefix });
+  }
+  return { server, readiness, drain: () => commits.drain() };
+}
+
+/**
+ * Where the routes hang. Of a public URL with a path, a proxy may remove that path or pass it on: both work, and in each case the
+ * signed URL is the public one.
+ */
+function mountPoints(publicBaseUrl: string): { prefix: string; baseUrl: string }[] {
+  const { origin, pathname } = new URL(publicBaseUrl);
+  const prefix = pathname.replace(/\/+$/, '');
+  const root = { prefix: '', baseUrl: publicBaseUrl };
+  return prefix === '' ? [root] : [root, { prefix, baseUrl: origin }];
+}
+
+async function checkReadiness(producers: Pick<Producers, 'check'>): Promise<Readiness> {
+  const redis = await producers.check();
+  return redis.ok ? { ready: true, reasons: [] } : { ready: false, reasons: [redis.reason] };
+}

@@ -1,0 +1,48 @@
+import { AppError, normalizeRecipient, resolveSender, type Sender } from '@tickmark/domain';
+import { requireAlias, type ApiKeyIdentity } from '@tickmark/http';
+
+/** What the configuration allows a message to be. */
+export interface MessagePolicy {
+  mode: 'simulator' | 'sandbox' | 'live';
+  senders: readonly Sender[];
+  /** Outside live mode; undefined = nobody in the sandbox, everybody at the simulator. Read at each use. */
+  allowedRecipients: () => readonly string[] | undefined;
+}
+
+/**
+ * The sender that `from` names, the first one when absent.
+ *
+ * @throws AppError UNKNOWN_SENDER or FORBIDDEN_SENDER; both name the aliases that the key may use.
+ */
+export function chooseSender({ senders }: MessagePolicy, identity: ApiKeyIdentity | null, from: string | undefined): Sender {
+  const sender = resolveSender(senders, from);
+  if (!sender) {
+    const usable = senders.map(({ alias }) => alias).filter((alias) => !identity?.aliases || identity.aliases.includes(alias));
+    throw new AppError('UNKNOWN_SENDER', `No sender has this alias or address. Set from to one of: ${usable.join(', ')}.`, {
+      details: [{ path: 'from', message: 'names no configured sender' }],
+    });
+  }
+  requireAlias(identity, sender.alias);
+  return sender;
+}
+
+/** Keeps a system that is being tried out from writing to strangers. @throws AppError RECIPIENT_NOT_ALLOWED */
+export function refuseForeignRecipient({ mode, allowedRecipients }: MessagePolicy, recipient: string): void {
+  if (mode === 'live') return;
+  const allowed = allowedRecipients();
+  if (allowed === undefined ? mode === 'simulator' : allowed.includes(recipient)) return;
+  throw new AppError(
+    'RECIPIENT_NOT_ALLOWED',
+    `In ${mode} mode only the recipients of ALLOWED_RECIPIENTS are written to. Add this one there and restart, or use TWILIO_MODE=live.`,
+    { details: [{ path: 'to', message: 'is not in ALLOWED_RECIPIENTS' }] },
+  );
+}
+
+/** Reads `ALLOWED_RECIPIENTS` into the stored form of recipients. @throws Error that tells bad entries by their position, never by their number. */
+export function parseAllowedRecipients(text: string): string[] {
+  const entries = text.split(',').map((entry) => entry.trim());
+  const recipients = entries.filter((entry) => entry !== '').map(normalizeRecipient);
+  const bad = recipients.flatMap((recipient, index) => (recipient === null ? [index + 1] : []));
+  if (bad.length > 0) throw new Error(`entry ${bad.join(', ')}: must be +<E.164 number> or whatsapp:+<E.164 number>`);
+  return recipients.filter((recipient) => recipient !== null);
+}

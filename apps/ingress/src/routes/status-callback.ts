@@ -1,0 +1,33 @@
+import { AppError } from '@tickmark/domain';
+import { acceptRawForms, type HttpServer } from '@tickmark/http';
+import type { Clock, Logger, Metrics } from '@tickmark/runtime';
+import { parseStatusCallback } from '@tickmark/twilio';
+import type { Commits } from '../commits.ts';
+import { commitWebhook, countTooLarge } from '../commit-webhook.ts';
+import { refuseForeignAccount, verifyWebhook, type WebhookVerification } from '../verify-webhook.ts';
+
+export interface WebhookRoutesOptions extends WebhookVerification {
+  accountSid: string;
+  commits: Pick<Commits, 'statusCallback' | 'inbound'>;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+}
+
+/** `POST /webhooks/twilio/status`: 204 only when the status is durable in Redis. What we do not know (words, sids, parameters) is accepted. */
+export function addStatusCallbackRoute(server: HttpServer, options: WebhookRoutesOptions): void {
+  const { accountSid, commits, clock, metrics } = options;
+  acceptRawForms(server);
+  countTooLarge(server, metrics);
+  server.post('/webhooks/twilio/status', { schema: { hide: true } }, async (request, reply) => {
+    const params = verifyWebhook(options, request);
+    const parsed = parseStatusCallback(params, request.query, clock.now());
+    refuseForeignAccount(accountSid, parsed.accountSid, metrics);
+    if (!parsed.ok) {
+      metrics.callbacksReceived.inc({ result: 'missing_sid' });
+      throw new AppError('VALIDATION_FAILED', 'A status callback needs MessageSid and MessageStatus: send it as Twilio does.');
+    }
+    await commitWebhook(options, commits.statusCallback.commit(parsed.event));
+    return reply.code(204).send();
+  });
+}
