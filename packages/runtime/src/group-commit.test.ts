@@ -9,7 +9,12 @@ const ownMetrics = createMetrics({ process: 'worker' });
 
 /** A store whose writes end when the test says so. */
 function createManualStore<T>() {
-  const flushes: { items: T[]; beganMs: number; end(results?: readonly Settled<T>[]): Promise<void>; fail(error: unknown): Promise<void> }[] = [];
+  const flushes: {
+    items: T[];
+    beganMs: number;
+    end(results?: readonly Settled<T>[]): Promise<void>;
+    fail(error: unknown): Promise<void>;
+  }[] = [];
   const flush = (items: T[]) =>
     new Promise<readonly Settled<T>[]>((resolve, reject) => {
       const settle = (action: () => void) => {
@@ -250,7 +255,8 @@ describe('deadlines', () => {
   });
 });
 
-type Step = { do: 'commit'; bytes: number } | { do: 'wait'; ms: number } | { do: 'end'; which: number; how: 'ok' | 'mixed' | 'throw' | 'short' };
+type Step =
+  { do: 'commit'; bytes: number } | { do: 'wait'; ms: number } | { do: 'end'; which: number; how: 'ok' | 'mixed' | 'throw' | 'short' };
 
 const steps = fc.array(
   fc.oneof(
@@ -282,8 +288,18 @@ interface Item {
 }
 
 /** Plays the steps and notes what happened; ends every flush and drains at the end. */
-async function play(script: Step[], { deadlineMs, ...bounds }: { [K in 'itemsMax' | 'bytesMax' | 'minIntervalMs' | 'inFlightMax']: number } & { deadlineMs: number | undefined }) {
-  const { group, flushes } = createManual<Item>({ ...bounds, ...(deadlineMs === undefined ? {} : { deadlineMs }), sizeOf: (item) => item.bytes });
+async function play(
+  script: Step[],
+  {
+    deadlineMs,
+    ...bounds
+  }: { [K in 'itemsMax' | 'bytesMax' | 'minIntervalMs' | 'inFlightMax']: number } & { deadlineMs: number | undefined },
+) {
+  const { group, flushes } = createManual<Item>({
+    ...bounds,
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    sizeOf: (item) => item.bytes,
+  });
   const answers: { item: Item; settled: number; waitedMs: number; outcome?: unknown }[] = [];
   const ended = new Set<number>();
   let inFlightWorst = 0;
@@ -292,17 +308,24 @@ async function play(script: Step[], { deadlineMs, ...bounds }: { [K in 'itemsMax
     if (flush === undefined || ended.has(index)) return;
     ended.add(index);
     if (how === 'throw') return flush.fail(new Error('thrown'));
-    const results = flush.items.map((value): Settled<Item> => (how === 'mixed' && value.index % 2 === 1 ? { ok: false, error: value.index } : { ok: true, value }));
+    const results = flush.items.map((value): Settled<Item> =>
+      how === 'mixed' && value.index % 2 === 1 ? { ok: false, error: value.index } : { ok: true, value },
+    );
     return flush.end(how === 'short' ? results.slice(1) : results);
   };
   for (const step of script) {
     if (step.do === 'wait') await vi.advanceTimersByTimeAsync(step.ms);
-    else if (step.do === 'end') await end(flushes.findIndex((_flush, index) => index >= step.which && !ended.has(index)), step.how);
+    else if (step.do === 'end')
+      await end(
+        flushes.findIndex((_flush, index) => index >= step.which && !ended.has(index)),
+        step.how,
+      );
     else {
       const answer: (typeof answers)[number] = { item: { index: answers.length, bytes: step.bytes }, settled: 0, waitedMs: 0 };
       answers.push(answer);
       const startMs = performance.now();
-      const note = (outcome: unknown) => Object.assign(answer, { settled: answer.settled + 1, outcome, waitedMs: performance.now() - startMs });
+      const note = (outcome: unknown) =>
+        Object.assign(answer, { settled: answer.settled + 1, outcome, waitedMs: performance.now() - startMs });
       void group.commit(answer.item).then(note, note);
     }
     inFlightWorst = Math.max(inFlightWorst, flushes.length - ended.size);
