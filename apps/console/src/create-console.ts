@@ -1,0 +1,40 @@
+import { checkDatabase, type Database } from '@tickmark/delivery';
+import { createAuthenticator, createServer, registerOpenApi, type ApiKey, type HttpServer } from '@tickmark/http';
+import type { Producers } from '@tickmark/queues';
+import { VERSION, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
+import { addMessageRoutes } from './routes/messages.ts';
+
+export interface ConsoleDeps {
+  db: Database;
+  producers: Pick<Producers, 'check'>;
+  metrics: Metrics;
+  log: Logger;
+}
+
+export interface ConsoleSettings {
+  /** Read at each use, because keys may change while the process runs. */
+  apiKeys: () => readonly ApiKey[];
+  trustProxy: number | string[] | false;
+}
+
+export interface Console {
+  server: HttpServer;
+  /** Redis and Postgres answer and the migrations are there; else every reason why not. */
+  readiness(): Promise<Readiness>;
+}
+
+/** The query API for staff, not yet listening. */
+export async function createConsole({ db, producers, metrics, log }: ConsoleDeps, settings: ConsoleSettings): Promise<Console> {
+  const readiness = () => checkReadiness(db, producers);
+  const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy: settings.trustProxy });
+  await registerOpenApi(server, { title: 'Tickmark console', version: VERSION });
+  const authenticator = await createAuthenticator(server, { keys: settings.apiKeys });
+  addMessageRoutes(server, { db, authenticator });
+  return { server, readiness };
+}
+
+async function checkReadiness(db: Database, producers: Pick<Producers, 'check'>): Promise<Readiness> {
+  const checks = await Promise.all([checkDatabase(db), producers.check()]);
+  const reasons = checks.flatMap((check) => (check.ok ? [] : [check.reason]));
+  return { ready: reasons.length === 0, reasons };
+}
