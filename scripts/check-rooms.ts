@@ -42,7 +42,7 @@ export function findBreaches(files: readonly SourceFile[], declared: Readonly<Re
 
 function breachesOf(path: string, folder: string, specifier: string, dependencies: string[]): string[] {
   const name = folder.split('/')[1] ?? '';
-  const isTest = /\.test\.tsx?$/.test(path);
+  const isTest = /\.test\.tsx?$|\/src\/fixtures\//.test(path);
   if (specifier.startsWith('.')) {
     const depth = path.split('/').length - 3;
     const ups = specifier.split('/').filter((part) => part === '..').length;

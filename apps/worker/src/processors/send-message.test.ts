@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitFor } from '@tickmark/testing';
+import { systemClock, type Clock } from '@tickmark/runtime';
+import { insertAccepted } from '@tickmark/delivery';
+import { created, type Answer } from '../fixtures/scripted-twilio.ts';
+import { createWorkerHarness, type WorkerHarness } from '../fixtures/worker-harness.ts';
+
+let harness: WorkerHarness;
+beforeAll(async () => {
+  harness = await createWorkerHarness();
+  harness.start();
+});
+afterAll(() => harness.close());
+
+const callsFor = (id: string) => harness.twilio.creates.filter((form) => form.get('StatusCallback')?.includes(id));
+
+async function sendAndAwait(status: string): Promise<string> {
+  const message = harness.message();
+  await harness.producers.addIntake([message], 'bulk');
+  await waitFor(async () => (await harness.row(message.id))?.status === status, { message: `the row to be ${status}` });
+  return message.id;
+}
+
+describe('what Twilio answers decides what the row becomes', () => {
+  const rejected = (code: number): Answer => ({ status: 400, body: { code, message: 'no', more_info: '', status: 400 } });
+  const cases: [name: string, answer: Answer, status: string, errorCode: number | null][] = [
+    ['201 with a sid', created(), 'queued', null],
+    ['201 that says accepted, as Messaging Services do', created('accepted'), 'queued', null],
+    ['201 without a sid', { status: 201, body: {} }, 'unknown', null],
+    ['201 that is no JSON', { status: 201, body: undefined }, 'unknown', null],
+    ['400 with a code', rejected(21211), 'failed', 21211],
+    ['400 for an opted-out person', rejected(21610), 'failed', 21610],
+    ['503', { status: 503, body: { code: 20503, message: 'no', status: 503 } }, 'unknown', 20503],
+    ['429 of a proxy, without a code', { status: 429, body: 'slow down' }, 'unknown', null],
+    ['a connection cut after the request was read', 'reset', 'unknown', null],
+  ];
+  it.each(cases)('%s → %#', async (_name, answer, status, errorCode) => {
+    harness.answerWith(() => answer);
+    const id = await sendAndAwait(status);
+    expect(await harness.row(id)).toMatchObject({ status, error_code: errorCode, attempts: 1 });
+    expect(callsFor(id)).toHaveLength(1);
+  });
+});
+
+it('a throttled message is tried again, as a new attempt of the same message', async () => {
+  harness.answerWith((_form, call) => (call === first ? { status: 429, body: { code: 20429, message: 'slow', status: 429 } } : created()));
+  const first = harness.twilio.creates.length + 1;
+  const id = await sendAndAwait('queued');
+  expect(await harness.row(id)).toMatchObject({ attempts: 2 });
+  expect(callsFor(id).map((form) => new URL(form.get('StatusCallback') ?? '').searchParams.get('a'))).toEqual(['1', '2']);
+});
+
+it('a message whose outcome is unknown is never called again, whatever jobs come for it', async () => {
+  harness.answerWith(() => 'reset');
+  const id = await sendAndAwait('unknown');
+  harness.answerWith(() => created());
+  for (let run = 0; run < 3; run++) {
+    await harness.producers.addSend([{ id, sender: harness.sender.alias, priority: 'bulk' }]);
+    await waitFor(async () => !(await harness.producers.hasSendJobs([{ id, sender: harness.sender.alias }]))[0]);
+  }
+  expect(callsFor(id)).toHaveLength(1);
+  expect(await harness.row(id)).toMatchObject({ status: 'unknown' });
+});
+
+it('the call carries id and attempt, and what the message holds', async () => {
+  harness.answerWith(() => created());
+  const id = await sendAndAwait('queued');
+  const form = callsFor(id)[0];
+  const url = new URL(form?.get('StatusCallback') ?? '');
+  expect([url.searchParams.get('m'), url.searchParams.get('a'), url.pathname]).toEqual([id, '1', '/webhooks/twilio/status']);
+  expect(form?.get('From')).toBe(harness.sender.address);
+  expect(form?.get('Body')).toMatch(/^body /);
+});
+
+it('a process that was stopped between claim and call does not call: the row waits again', async () => {
+  const other = await createWorkerHarness();
+  let stoppedForMs = 0;
+  // Each look at the wall clock is six minutes later than the one before, as for a process that was stopped in between.
+  const clock: Clock = { now: () => new Date(Date.now() + (stoppedForMs += 360_000)), monotonicMs: systemClock.monotonicMs };
+  const message = other.message();
+  await insertAccepted(other.db, [message]);
+  const worker = other.start({ clock });
+  await waitFor(async () => (await worker.readiness()).ready);
+  await other.producers.addSend([{ id: message.id, sender: other.sender.alias, priority: 'bulk' }]);
+  await waitFor(() => other.log.text().includes('claim given back'));
+  await worker.stopTaking(5_000);
+  expect(other.twilio.creates).toHaveLength(0);
+  expect(await other.row(message.id)).toMatchObject({ status: 'accepted', attempts: 1 });
+  await other.redis.dropAll();
+  await other.close();
+});

@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { waitFor } from '@tickmark/testing';
+import { createWorkerHarness, type WorkerHarness } from './fixtures/worker-harness.ts';
+
+let harness: WorkerHarness;
+beforeAll(async () => {
+  harness = await createWorkerHarness();
+});
+afterAll(() => harness.close());
+
+it('is not ready without migrations and says so, then takes up the queues when they are there', async () => {
+  await harness.db.sql`ALTER SCHEMA drizzle RENAME TO hidden`;
+  const worker = harness.start();
+  const message = harness.message();
+  await harness.producers.addIntake([message], 'bulk');
+  const before = await worker.readiness();
+  expect(before.ready).toBe(false);
+  expect(before.reasons.join()).toMatch(/npm run migrate/);
+  expect(await harness.row(message.id)).toBeUndefined();
+
+  await harness.db.sql`ALTER SCHEMA hidden RENAME TO drizzle`;
+  await waitFor(async () => (await worker.readiness()).ready);
+  await waitFor(async () => (await harness.row(message.id))?.status === 'queued');
+  expect(worker.queues().toSorted()).toEqual(['inbound', 'intake', 'send-support', 'status-callback']);
+});
+
+it('jobs that run when it is told to stop are finished and recorded', async () => {
+  const messages = Array.from({ length: 40 }, () => harness.message());
+  const worker = harness.start();
+  await waitFor(async () => (await worker.readiness()).ready);
+  await harness.producers.addIntake(messages, 'bulk');
+  await waitFor(() => harness.twilio.creates.length > 5);
+  await worker.stopTaking(5_000);
+  await worker.drain();
+  const sending = await harness.db.sql`SELECT id FROM whatsapp_messages WHERE status = 'sending'`;
+  expect(sending).toHaveLength(0);
+});
