@@ -1,9 +1,77 @@
+import { withDeadline, type Logger } from '@tickmark/runtime';
+import type { Redis } from 'ioredis';
+import { connectProducer } from './connections.ts';
+import { withoutPayload } from './errors.ts';
+
 export type RedisCheck = { ok: true; warnings: string[] } | { ok: false; warnings: string[]; reason: string };
+
+/** `SET … NX GET` needs Redis 7.0. Valkey begins at 7.2 with everything of it. */
+const OLDEST = { redis: [7, 0], valkey: [7, 2] } as const;
 
 /**
  * Asks the server whether it is one that we can promise anything on: Redis 7.0 or Valkey 7.2, or newer, `noeviction`. AOF other than
  * `always` is a warning. Never rejects: an unreachable server is `ok: false` with the reason. For readiness; safe to repeat.
  */
-export async function checkRedis(_options: { redisUrl: string; deadlineMs?: number }): Promise<RedisCheck> {
-  throw new Error('not built yet');
+export async function checkRedis(options: { redisUrl: string; log: Logger; deadlineMs?: number }): Promise<RedisCheck> {
+  const { deadlineMs = 2000 } = options;
+  const redis = connectProducer(options.redisUrl, { log: options.log, deadlineMs });
+  try {
+    return await withDeadline(
+      whenReady(redis).then(() => checkServer(redis)),
+      deadlineMs,
+    );
+  } catch (error) {
+    return { ok: false, warnings: [], reason: `redis is not reachable: ${withoutPayload(error).message}` };
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** The same over a connection that is there. Rejects when the server does not answer. */
+export async function checkServer(redis: Redis): Promise<RedisCheck> {
+  const info = parseInfo(await redis.info());
+  const engine = info.has('valkey_version') ? 'valkey' : 'redis';
+  const version = info.get(`${engine}_version`) ?? 'unknown';
+  const warnings = await findDurabilityWarnings(redis, info);
+  if (!isAtLeast(version, OLDEST[engine])) {
+    return { ok: false, warnings, reason: `${engine} ${version} is too old: use Redis 7.0, Valkey 7.2 or newer` };
+  }
+  const policy = info.get('maxmemory_policy');
+  if (policy === undefined) warnings.push('the eviction policy could not be read: make sure that maxmemory-policy is noeviction');
+  else if (policy !== 'noeviction') {
+    return { ok: false, warnings, reason: `maxmemory-policy is ${policy}, which deletes waiting jobs: set it to noeviction` };
+  }
+  return { ok: true, warnings };
+}
+
+async function findDurabilityWarnings(redis: Redis, info: Map<string, string>): Promise<string[]> {
+  const advice = 'set appendonly yes and appendfsync always, or a crash can lose what was accepted';
+  if (info.get('aof_enabled') !== '1') return [`AOF is off: ${advice}`];
+  try {
+    const [, appendfsync] = await redis.config('GET', 'appendfsync');
+    return appendfsync === 'always' ? [] : [`appendfsync is ${appendfsync ?? 'unknown'}: ${advice}`];
+  } catch {
+    // Hosted servers often forbid CONFIG; that says nothing about how they write.
+    return [`appendfsync could not be read (CONFIG is not allowed): ${advice}`];
+  }
+}
+
+function parseInfo(text: string): Map<string, string> {
+  const pairs = text.split(/\r?\n/).map((line): [string, string] => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, colon), line.slice(colon + 1)];
+  });
+  return new Map(pairs);
+}
+
+function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [ownMajor = 0, ownMinor = 0] = version.split('.').map(Number);
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor);
+}
+
+function whenReady(redis: Redis): Promise<void> {
+  return new Promise((resolve, reject) => {
+    redis.once('ready', resolve);
+    redis.once('error', reject);
+  });
 }

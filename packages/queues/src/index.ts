@@ -6,4 +6,5 @@ export { cancel, done, retry, snooze, type Outcome } from './outcome.ts';
 export * from './payloads.ts';
 export { createProducers, type Producers, type ProducersOptions, type SendJob } from './producers.ts';
 export { collectQueueMetrics, type QueueMetricsCollector, type QueueMetricsOptions } from './queue-metrics.ts';
-export { createQueueWorker, type QueueWorker, type QueueWorkerOptions, type RunningJob } from './queue-worker.ts';
+export { createQueueWorker, type QueueWorker, type QueueWorkerOptions } from './queue-worker.ts';
+export type { RunningJob } from './run-job.ts';

@@ -18,9 +18,21 @@ export const QUEUES = {
 /** A queue's name: also its metric label, hence never a phone number. */
 export type QueueName = (typeof QUEUES)[keyof typeof QUEUES] | `send-${string}`;
 
-/** The queue of one sender. The alias is that of `parseSenders`: no colon, no phone. */
+/**
+ * The queue of one sender.
+ *
+ * @param alias that of `parseSenders`: no colon, no phone
+ * @throws Error for the alias `outcome`, whose queue would be that of the outcomes
+ */
 export function sendQueueName(alias: string): `send-${string}` {
-  return `send-${alias}`;
+  const name = `send-${alias}` as const;
+  if (name === QUEUES.sendOutcome) throw new Error('a sender cannot have the alias "outcome": give it another one in TWILIO_SENDERS');
+  return name;
+}
+
+/** Whether the queue is one sender's. */
+export function isSendQueue(queue: QueueName): boolean {
+  return queue.startsWith('send-') && queue !== QUEUES.sendOutcome;
 }
 
 /**

@@ -1,13 +1,29 @@
+import { createHash } from 'node:crypto';
 import type { AcceptedMessage, InboundMessage, Priority, StatusEvent } from '@tickmark/domain';
-import type { RedisCheck } from './check-redis.ts';
-import type { QueueLog } from './log.ts';
+import { monotonicNowMs, type Logger } from '@tickmark/runtime';
+import type { JobsOptions } from 'bullmq';
+import { checkServer, type RedisCheck } from './check-redis.ts';
+import { withoutPayload } from './errors.ts';
+import { inspectQueues } from './inspect-queues.ts';
+import { DEFAULT_QUEUE_BASE, QUEUES, sendQueueName, type QueueName } from './names.ts';
+import type { InboundPayload, IntakePayload, SendPayload, StatusCallbackPayload } from './payloads.ts';
+import { openProducerConnection } from './producer-connection.ts';
+import { openQueueSet, queueKey } from './queue-set.ts';
+
+/** BullMQ runs jobs without a priority first, and among those with one the smaller number; room is left on both sides. */
+const BULK_PRIORITY = 10;
+const DEFAULT_DEADLINE_MS = 2000;
+/** Twice what a group commit puts into one batch: larger can only be a mistake, and one huge value blocks Redis for all. */
+const JOB_BYTES_MAX = 512 * 1024;
+const SEND_JOBS_PER_ROUND = 500;
+const IDEMPOTENCY_SECONDS = 86_400;
 
 export interface ProducersOptions {
   redisUrl: string;
   /** `QUEUE_PREFIX`. */
   base?: string;
-  log: QueueLog;
-  /** From the call to its answer, whatever Redis does. */
+  log: Logger;
+  /** From the call to its answer, whatever Redis does; default 2 s. */
   deadlineMs?: number;
 }
 
@@ -26,25 +42,100 @@ export interface SendJob {
  * certainly not; `QueueTimeoutError` = may still land. Each job id follows from its content, so any call may be repeated.
  */
 export interface Producers {
-  /** One job for the batch: transactional batches go before bulk ones. All messages must have this priority. */
+  /** One job for the batch, all of one priority: transactional batches go before bulk ones. */
   addIntake(messages: readonly AcceptedMessage[], priority: Priority): Promise<void>;
   addStatusEvents(events: readonly StatusEvent[]): Promise<void>;
   addInbound(messages: readonly InboundMessage[]): Promise<void>;
-  /** One job per message, id = message id; a job that is there already stays as it is. Fails as a whole, though some may have landed. */
+  /**
+   * One job per message, id = message id; one that is there already stays as it is. The deadline holds for each 500. When it fails, some may
+   * be there and some not, also with `QueueUnavailableError`: repeat the whole call.
+   */
   addSend(jobs: readonly SendJob[]): Promise<void>;
-  /** For each job, in order: does Redis hold one of that id (waiting, delayed or running)? */
+  /** For each job, in order: does Redis hold one of that id, waiting, delayed or running? The deadline holds for each 500. */
   hasSendJobs(jobs: readonly Pick<SendJob, 'id' | 'sender'>[]): Promise<boolean[]>;
   /** Marks the id for 24 h. @returns the body hash of the earlier request of that id, or null when this is the first. */
   markIdempotent(id: string, bodyHash: string): Promise<string | null>;
-  /** Age of the oldest waiting (not active) intake job in milliseconds; 0 when none waits. */
+  /** Age of the oldest intake job that waits (active ones do not), in milliseconds; 0 when none does. */
   oldestIntakeAgeMs(): Promise<number>;
   /** Round trip in milliseconds. */
   ping(): Promise<number>;
+  /** As `checkRedis`, over this connection. Never rejects. */
   check(): Promise<RedisCheck>;
-  /** Never hangs and never rejects. */
+  /** Never hangs and never rejects; safe to repeat. Calls that are under way may fail with `QueueTimeoutError`. */
   close(): Promise<void>;
 }
 
-export function createProducers(_options: ProducersOptions): Producers {
-  throw new Error('not built yet');
+/** Opens the writing end of all queues. Nothing is awaited: without Redis the calls fail, and work again when it is there. */
+export function createProducers(options: ProducersOptions): Producers {
+  const { log, redisUrl, base = DEFAULT_QUEUE_BASE, deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  const connection = openProducerConnection({ redisUrl, log, deadlineMs });
+  const { redis } = connection;
+  const queues = openQueueSet(redis, base);
+
+  async function addBatch(queue: QueueName, payload: IntakePayload | StatusCallbackPayload | InboundPayload, order: JobsOptions = {}) {
+    const text = JSON.stringify(payload);
+    if (Buffer.byteLength(text) > JOB_BYTES_MAX) throw new RangeError(`a batch for queue ${queue} exceeds ${JOB_BYTES_MAX} bytes`);
+    const jobId = `${queue}-${createHash('sha256').update(text).digest('hex')}`;
+    await connection.run(() => queues.get(queue).add(queue, payload, { ...order, jobId }));
+  }
+
+  return {
+    addIntake: (messages, priority) => addBatch(QUEUES.intake, { v: 1, messages: [...messages] }, orderOf(priority)),
+    addStatusEvents: (events) => addBatch(QUEUES.statusCallback, { v: 1, events: [...events] }),
+    addInbound: (messages) => addBatch(QUEUES.inbound, { v: 1, messages: [...messages] }),
+    async addSend(jobs) {
+      for (const round of inRounds(jobs)) {
+        // oxlint-disable-next-line no-await-in-loop -- rounds bound what is in flight
+        await connection.run(() =>
+          Promise.all(
+            round.map(({ id, sender, priority, delayMs }) => {
+              const payload: SendPayload = { v: 1, id };
+              const delay = delayMs === undefined || delayMs <= 0 ? {} : { delay: delayMs };
+              return queues.get(sendQueueName(sender)).add('send', payload, { ...orderOf(priority), ...delay, jobId: id });
+            }),
+          ),
+        );
+      }
+    },
+    async hasSendJobs(jobs) {
+      const found: boolean[] = [];
+      for (const round of inRounds(jobs)) {
+        const pipeline = redis.pipeline();
+        for (const { id, sender } of round) pipeline.exists(queueKey(base, sendQueueName(sender), id));
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        const answers = await connection.run(async () => (await pipeline.exec()) ?? []);
+        found.push(...answers.map(([, exists]) => exists === 1));
+      }
+      return found;
+    },
+    markIdempotent: (id, bodyHash) =>
+      connection.run(() => redis.set(`${base}:idempotency:${id}`, bodyHash, 'EX', IDEMPOTENCY_SECONDS, 'NX', 'GET')),
+    async oldestIntakeAgeMs() {
+      const [state] = await connection.run(() => inspectQueues(redis, base, [QUEUES.intake]));
+      return state?.oldestAgeMs ?? 0;
+    },
+    async ping() {
+      const startMs = monotonicNowMs();
+      await connection.run(() => redis.ping());
+      return monotonicNowMs() - startMs;
+    },
+    async check() {
+      try {
+        return await connection.run(() => checkServer(redis));
+      } catch (error) {
+        return { ok: false, warnings: [], reason: withoutPayload(error).message };
+      }
+    },
+    close: () => connection.close(),
+  };
+}
+
+function orderOf(priority: Priority): JobsOptions {
+  return priority === 'bulk' ? { priority: BULK_PRIORITY } : {};
+}
+
+function inRounds<T>(items: readonly T[]): T[][] {
+  const rounds: T[][] = [];
+  for (let from = 0; from < items.length; from += SEND_JOBS_PER_ROUND) rounds.push(items.slice(from, from + SEND_JOBS_PER_ROUND));
+  return rounds;
 }

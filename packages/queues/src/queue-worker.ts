@@ -1,15 +1,27 @@
+import type { Logger, Metrics } from '@tickmark/runtime';
+import { Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
 import type { z } from 'zod';
-import type { QueueLog } from './log.ts';
-import type { QueueMetrics } from './metrics.ts';
-import type { QueueName } from './names.ts';
-import type { Outcome } from './outcome.ts';
+import { closeWorker } from './close-worker.ts';
+import { DEFAULT_QUEUE_BASE, isSendQueue, queuePrefix, type QueueName } from './names.ts';
+import { putBack, type Outcome } from './outcome.ts';
+import { createJobRunner, type RunningJob } from './run-job.ts';
+import { watchWorker } from './watch-worker.ts';
+import { openWorkerConnections } from './worker-connections.ts';
 
-/** What a processor may know of the job besides its payload. */
-export interface RunningJob {
-  id: string;
-  /** Number of earlier runs that ended in `retry`: 0 on the first. */
-  attemptsMade: number;
-}
+/** A create call lasts up to 10 s and its record longer, so a send job's lock must outlive both. The other queues' statements end within 8 s. */
+const SEND_LOCKS = { lockMs: 30_000, stalledMs: 15_000 };
+const OTHER_LOCKS = { lockMs: 10_000, stalledMs: 5000 };
+
+/**
+ * BullMQ fails a job that was found stalled more often than this. A deploy that crashes in a loop stalls everything that its workers touch, and
+ * failing would lose accepted messages and statuses for a fault that is not theirs; so nothing is ever failed for it. What guards against a job
+ * that kills its worker is elsewhere: a claimed row is not claimed again, batches are checked before they run, and the log names the job.
+ */
+const STALLED_COUNT_MAX = Number.MAX_SAFE_INTEGER;
+
+/** How long a worker keeps still after Redis refused a command. */
+const BREATH_MS = 1000;
 
 export interface QueueWorkerOptions<Payload> {
   redisUrl: string;
@@ -18,8 +30,8 @@ export interface QueueWorkerOptions<Payload> {
   schema: z.ZodType<Payload>;
   processor: (payload: Payload, job: RunningJob) => Promise<Outcome>;
   concurrency: number;
-  log: QueueLog;
-  metrics: Pick<QueueMetrics, 'jobDuration' | 'deadLetters'>;
+  log: Logger;
+  metrics: Pick<Metrics, 'jobDuration' | 'deadLetters'>;
   /** `QUEUE_LOCK_MS`; default by queue: 30 s for send, 10 s for the others. */
   lockMs?: number | undefined;
   /** `QUEUE_STALLED_MS`; default by queue: 15 s for send, 5 s for the others. */
@@ -28,16 +40,95 @@ export interface QueueWorkerOptions<Payload> {
 
 export interface QueueWorker {
   readonly queue: QueueName;
-  /** Resolves once both connections are up; waits for ever without Redis. */
+  /** Resolves once both connections are up; without Redis it waits. */
   ready(): Promise<void>;
+  /** @param concurrency at least 1 */
   setConcurrency(concurrency: number): void;
   /** After it no further job reaches the processor; running ones end by themselves. */
   pause(): void;
   resume(): void;
-  /** Stops fetching and waits for running jobs, at most `deadlineMs`; jobs still running then are run again elsewhere. Never rejects. */
+  /**
+   * Stops fetching and waits for running jobs, at most `deadlineMs`. Never rejects, never hangs, safe to repeat.
+   *
+   * @returns drained: false when a job's end may not have been told to Redis; such a job runs again elsewhere
+   */
   close(deadlineMs: number): Promise<{ drained: boolean }>;
 }
 
-export function createQueueWorker<Payload>(_options: QueueWorkerOptions<Payload>): QueueWorker {
-  throw new Error('not built yet');
+/** Runs the jobs of one queue, as soon as Redis is there and whenever it is there again. */
+export function createQueueWorker<Payload>(options: QueueWorkerOptions<Payload>): QueueWorker {
+  return startWorker(options, options.queue).worker;
+}
+
+/** As createQueueWorker, for a BullMQ queue that is not called like its label; and its connection, to add to that queue. */
+export function startWorker<Payload>(options: QueueWorkerOptions<Payload>, name: string): { worker: QueueWorker; redis: Redis } {
+  const { base = DEFAULT_QUEUE_BASE, queue, log } = options;
+  const locks = isSendQueue(queue) ? SEND_LOCKS : OTHER_LOCKS;
+  const connections = openWorkerConnections(options.redisUrl, log);
+  const state = { paused: false, breathing: false, running: 0 };
+  let closed: Promise<boolean> | undefined;
+
+  const run = createJobRunner({ ...options, label: queue });
+  const worker: Worker = new Worker(
+    name,
+    async (job, token = '') => {
+      const running = { job, token, backend: worker.getBackend() };
+      state.running += 1;
+      try {
+        // A worker that waits for a job when it is paused still fetches one.
+        if (state.paused) await putBack(running, log);
+        await run(running);
+      } finally {
+        state.running -= 1;
+      }
+    },
+    {
+      connection: connections.main,
+      prefix: queuePrefix(base, queue),
+      concurrency: options.concurrency,
+      lockDuration: options.lockMs ?? locks.lockMs,
+      stalledInterval: options.stalledMs ?? locks.stalledMs,
+      maxStalledCount: STALLED_COUNT_MAX,
+      runRetryDelay: 1000,
+    },
+  );
+
+  const follow = () => {
+    if (closed !== undefined) return;
+    if (state.paused || state.breathing) void worker.pause(true);
+    else void worker.resume();
+  };
+  watchWorker(worker, { queue, log }, () => {
+    if (state.breathing) return;
+    state.breathing = true;
+    follow();
+    const wake = () => {
+      state.breathing = false;
+      follow();
+    };
+    setTimeout(wake, BREATH_MS).unref();
+  });
+
+  return {
+    redis: connections.main,
+    worker: {
+      queue,
+      ready: () => worker.waitUntilReady(),
+      setConcurrency: (concurrency) => {
+        worker.concurrency = concurrency;
+      },
+      pause: () => {
+        state.paused = true;
+        follow();
+      },
+      resume: () => {
+        state.paused = false;
+        follow();
+      },
+      close: async (deadlineMs) => {
+        closed ??= closeWorker(worker, connections, { deadlineMs, isRunning: () => state.running > 0 });
+        return { drained: await closed };
+      },
+    },
+  };
 }

@@ -1,0 +1,63 @@
+import type { Redis } from 'ioredis';
+import { isSendQueue, type QueueName } from './names.ts';
+import { queueKey } from './queue-set.ts';
+
+export interface QueueState {
+  queue: QueueName;
+  /** Jobs that could run now; those with a priority included. */
+  waiting: number;
+  active: number;
+  delayed: number;
+  /** Age of the oldest job that waits, in milliseconds; 0 when none does. */
+  oldestAgeMs: number;
+}
+
+/**
+ * Counts the jobs of queues and finds the age of the oldest, in two round trips for all of them.
+ *
+ * Of each line only the head is looked at. A delayed job counts as waiting everywhere but in a send queue: there it was told to wait, elsewhere
+ * it was put off because something is broken.
+ */
+export async function inspectQueues(redis: Redis, base: string, queues: readonly QueueName[]): Promise<QueueState[]> {
+  const counting = redis.pipeline();
+  for (const queue of queues) {
+    counting.llen(queueKey(base, queue, 'wait')).zcard(queueKey(base, queue, 'prioritized'));
+    counting.llen(queueKey(base, queue, 'active')).zcard(queueKey(base, queue, 'delayed'));
+    counting.lindex(queueKey(base, queue, 'wait'), -1).zrange(queueKey(base, queue, 'prioritized'), '0', '0');
+    counting.zrange(queueKey(base, queue, 'delayed'), '0', '0');
+  }
+  const answers = chunk(results(await counting.exec()), 7);
+  const heads = answers.map(([, , , , wait, prioritized, delayed], index): string[] => {
+    const ids = [wait, ...(prioritized as string[])];
+    const queue = queues[index];
+    if (queue !== undefined && !isSendQueue(queue)) ids.push(...(delayed as string[]));
+    return ids.filter((id): id is string => typeof id === 'string');
+  });
+
+  const dating = redis.pipeline();
+  queues.forEach((queue, index) => heads[index]?.forEach((id) => dating.hget(queueKey(base, queue, id), 'timestamp')));
+  const times = results(await dating.exec());
+  const nowMs = Date.now();
+  return queues.map((queue, index) => {
+    const [wait, prioritized, active, delayed] = (answers[index] ?? []) as number[];
+    const ages = times.splice(0, heads[index]?.length ?? 0).map((time) => (time === null ? 0 : nowMs - Number(time)));
+    return {
+      queue,
+      waiting: (wait ?? 0) + (prioritized ?? 0),
+      active: active ?? 0,
+      delayed: delayed ?? 0,
+      oldestAgeMs: Math.max(0, ...ages),
+    };
+  });
+}
+
+function results(answers: [Error | null, unknown][] | null): unknown[] {
+  return (answers ?? []).map(([error, value]) => {
+    if (error !== null) throw error;
+    return value;
+  });
+}
+
+function chunk<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
+}

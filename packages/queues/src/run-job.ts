@@ -1,0 +1,67 @@
+import { createErrorLogLimiter, monotonicNowMs, type Logger, type Metrics } from '@tickmark/runtime';
+import type { z } from 'zod';
+import { withoutPayload } from './errors.ts';
+import { applyOutcome, snooze, type Outcome, type RunningBullJob } from './outcome.ts';
+
+/** A job that cannot run here and now comes back after this: soon enough after a deploy or an outage, too seldom to be a load. */
+const SNOOZE_MS = 5000;
+/** A job that has cost several workers their lives is probably the reason for it. */
+const SUSPICIOUS_STALLS = 3;
+
+/** What a processor may know of the job besides its payload. */
+export interface RunningJob {
+  id: string;
+  /** Number of earlier runs that ended in `retry`: 0 on the first. */
+  attemptsMade: number;
+}
+
+export interface JobRunnerOptions<Payload> {
+  /** Queue name, or what stands for it in metrics. */
+  label: string;
+  schema: z.ZodType<Payload>;
+  processor: (payload: Payload, job: RunningJob) => Promise<Outcome>;
+  log: Logger;
+  metrics: Pick<Metrics, 'jobDuration' | 'deadLetters'>;
+}
+
+/**
+ * Runs one job so that nothing but its processor's word can end it: an unreadable payload and a thrown error are both "later".
+ *
+ * An unreadable payload is a newer release's, so a reader that knows it is on its way. It counts as a dead letter once, on its first run.
+ * A thrown error is infrastructure by definition (expected results are values), so it never uses an attempt.
+ */
+export function createJobRunner<Payload>(options: JobRunnerOptions<Payload>): (running: RunningBullJob) => Promise<void> {
+  const { label, schema, processor, metrics } = options;
+  const log = options.log.child({ queue: label });
+  const limiter = createErrorLogLimiter({ log });
+
+  async function decide({ job }: RunningBullJob): Promise<Outcome> {
+    if (job.stalledCounter >= SUSPICIOUS_STALLS) {
+      log.error({ jobId: job.id, stalls: job.stalledCounter }, 'job may be what ends its workers: look at what they have in common');
+    }
+    const payload = schema.safeParse(job.data);
+    if (!payload.success) {
+      if (job.attemptsStarted <= 1) metrics.deadLetters.inc({ queue: label });
+      const fields = payload.error.issues.map(({ path, code }) => `${path.join('.')}: ${code}`).slice(0, 5);
+      limiter.error(
+        'payload',
+        new Error(`fields not understood: ${fields.join(', ')}`),
+        'payload of another version: the job waits for its reader',
+      );
+      return snooze(Date.now() + SNOOZE_MS);
+    }
+    try {
+      return await processor(payload.data, { id: job.id ?? '', attemptsMade: job.attemptsMade });
+    } catch (error) {
+      limiter.error('processor', withoutPayload(error), 'job could not run: it is tried again in 5 s');
+      return snooze(Date.now() + SNOOZE_MS);
+    }
+  }
+
+  return async (running) => {
+    const startMs = monotonicNowMs();
+    const outcome = await decide(running);
+    metrics.jobDuration.observe({ queue: label }, (monotonicNowMs() - startMs) / 1000);
+    await applyOutcome(outcome, running, log);
+  };
+}

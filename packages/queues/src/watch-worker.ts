@@ -1,0 +1,19 @@
+import { createErrorLogLimiter, type Logger } from '@tickmark/runtime';
+import type { Worker } from 'bullmq';
+import { ReplyError } from 'ioredis';
+import { withoutPayload } from './errors.ts';
+
+/**
+ * Hears a Worker's events. Without an `error` listener the first lost connection would end the process.
+ *
+ * @param onRefused called when Redis itself refused a command (out of memory, disk full, read-only). It does so at once and BullMQ asks again at
+ *   once, thousands of times per second, until somebody makes it pause.
+ */
+export function watchWorker(worker: Worker, { queue, log }: { queue: string; log: Logger }, onRefused: () => void): void {
+  const limiter = createErrorLogLimiter({ log });
+  worker.on('error', (error) => {
+    limiter.error(`worker ${queue}`, withoutPayload(error), 'queue worker met an error: it goes on');
+    if (error instanceof ReplyError) onRefused();
+  });
+  worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'job stalled: its worker died or hung, and it runs again'));
+}

@@ -1,0 +1,35 @@
+import type { Logger } from '@tickmark/runtime';
+import type { Redis, RedisOptions } from 'ioredis';
+import { connectWorker, logConnectionErrors } from './connections.ts';
+
+export interface WorkerConnections {
+  /** What a Worker is given. */
+  main: Redis;
+  /** Ends both connections whatever state they are in; what still waits for them is rejected. */
+  disconnect(): void;
+}
+
+/**
+ * The two connections of one Worker, in our hands: BullMQ opens the one that it blocks on by duplicating the first, and its own `close` waits
+ * for ever when Redis is away.
+ */
+export function openWorkerConnections(redisUrl: string, log: Logger): WorkerConnections {
+  const main = connectWorker(redisUrl, { log });
+  const all = [main];
+  const duplicate = main.duplicate.bind(main);
+  main.duplicate = (override?: Partial<RedisOptions>) => {
+    const copy = duplicate(override);
+    logConnectionErrors(copy, log);
+    all.push(copy);
+    return copy;
+  };
+  return { main, disconnect: () => all.forEach(endConnection) };
+}
+
+/** Between two dials ioredis has nothing to disconnect and would stay "reconnecting", with everything that waits for it; so it dials first. */
+function endConnection(redis: Redis): void {
+  redis.disconnect();
+  if (redis.status !== 'reconnecting') return;
+  redis.connect().catch(() => undefined);
+  redis.disconnect();
+}
