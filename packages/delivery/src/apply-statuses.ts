@@ -1,6 +1,6 @@
 import type { MessageStatus, StatusEvent } from '@tickmark/domain';
 import type { Database } from './database.ts';
-import type { Settled } from './settled.ts';
+import type { Settled } from '@tickmark/runtime';
 
 export interface StatusApplied {
   /** The row that the event belongs to; null when there is none (its row was deleted on purpose). */

@@ -1,24 +1,98 @@
-import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js';
-import type postgres from 'postgres';
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+
+/** Longest run of one statement; every batched statement ends far below it. */
+const STATEMENT_TIMEOUT_MS = 8_000;
+
+/** Longest wait for one row: a batch behind a stuck one gives up and comes again. */
+const LOCK_TIMEOUT_MS = 2_000;
+
+/** A process that hangs between two statements must not keep its rows locked. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
+
+const CONNECT_TIMEOUT_SECONDS = 5;
+const IDLE_TIMEOUT_SECONDS = 60;
+const KEEP_ALIVE_SECONDS = 15;
+const CLOSE_DEADLINE_MS = 5_000;
+
+/** Drizzle serves single look-ups; the batches have the other client. */
+const ORM_CONNECTIONS_MAX = 4;
 
 export interface Database {
   /** postgres.js, for raw SQL. */
   sql: postgres.Sql;
   /** Drizzle on a client of its own: `drizzle(client)` changes the serialisers of the client that it is given. */
   orm: PostgresJsDatabase;
-  /** Ends every connection, within `deadlineMs` (default 5,000) at the latest. Safe to repeat. */
+  /** Ends every connection, at the latest after `deadlineMs` (default 5,000). Safe to repeat. */
   close(deadlineMs?: number): Promise<void>;
 }
 
 export interface DatabaseOptions {
   url: string;
-  /** False behind a transaction-pooling PgBouncer. */
+  /** False behind a PgBouncer that pools transactions. */
   prepare: boolean;
-  /** Connections for raw SQL at most. */
+  /** Connections for raw SQL, at least 2 (an advisory lock keeps one while its work uses another). */
   max: number;
   applicationName: string;
 }
 
-export function createDatabase(_options: DatabaseOptions): Database {
-  throw new Error('not written yet');
+/**
+ * The connections of one process. None is opened before the first statement; a lost one is opened again by the next statement.
+ *
+ * Statements end after 8 s and give up a row lock after 2 s; sessions speak UTC.
+ */
+export function createDatabase({ url, prepare, max, applicationName }: DatabaseOptions): Database {
+  const options = (connections: number) => ({ ...connectionOptions({ prepare, applicationName }), max: connections });
+  const sql = postgres(url, options(Math.max(2, max)));
+  const ormClient = postgres(url, options(ORM_CONNECTIONS_MAX));
+  return {
+    sql,
+    orm: drizzle(ormClient),
+    close: async (deadlineMs = CLOSE_DEADLINE_MS) => {
+      const timeout = deadlineMs / 1000;
+      await Promise.all([sql.end({ timeout }), ormClient.end({ timeout })]);
+    },
+  };
+}
+
+function connectionOptions({ prepare, applicationName }: { prepare: boolean; applicationName: string }) {
+  return {
+    prepare,
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    idle_timeout: IDLE_TIMEOUT_SECONDS,
+    keep_alive: KEEP_ALIVE_SECONDS,
+    onnotice: () => {},
+    connection: {
+      application_name: applicationName,
+      TimeZone: 'UTC',
+      // PgBouncer refuses a connection that names a setting it does not track; there each transaction sets them for itself.
+      ...(prepare ? SESSION_SETTINGS : {}),
+    },
+  };
+}
+
+const SESSION_SETTINGS = {
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+  lock_timeout: LOCK_TIMEOUT_MS,
+  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+  // A plan that was kept from a time when the tables were small would scan them when they are large: plan each batch anew (below 1 ms).
+  plan_cache_mode: 'force_custom_plan',
+};
+
+/** Runs statements in one transaction, with the time-outs of {@link createDatabase} also where the session could not be given them. */
+export function inTransaction<R>(sql: postgres.Sql, run: (tx: postgres.ISql) => Promise<R>): Promise<R> {
+  return sql.begin(async (tx) => {
+    if (!sql.options.prepare) await setLocally(tx);
+    return run(tx);
+  }) as Promise<R>;
+}
+
+/** Runs one statement: alone where the session has our time-outs, in a transaction that sets them where it has not. */
+export function inStatement<R>(sql: postgres.Sql, run: (sql: postgres.ISql) => Promise<R>): Promise<R> {
+  return sql.options.prepare ? run(sql) : inTransaction(sql, run);
+}
+
+async function setLocally(tx: postgres.ISql): Promise<void> {
+  await tx`SELECT set_config(name, value, true) FROM unnest(${Object.keys(SESSION_SETTINGS)}::text[],
+    ${Object.values(SESSION_SETTINGS).map(String)}::text[]) AS s (name, value)`;
 }

@@ -19,5 +19,4 @@ export { recordInbound, type InboundRecorded } from './record-inbound.ts';
 export { recordOutcome, type OutcomeRecord, type RecordAnswer } from './record-outcome.ts';
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
 export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
-export type { Settled } from './settled.ts';
 export { withAdvisoryLock, type AdvisoryLockResult } from './with-advisory-lock.ts';

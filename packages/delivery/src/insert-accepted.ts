@@ -1,6 +1,6 @@
 import type { AcceptedMessage, MessageStatus, Priority } from '@tickmark/domain';
 import type { Database } from './database.ts';
-import type { Settled } from './settled.ts';
+import type { Settled } from '@tickmark/runtime';
 
 export interface InsertedMessage {
   id: string;

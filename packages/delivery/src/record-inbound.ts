@@ -1,6 +1,6 @@
 import type { InboundMessage } from '@tickmark/domain';
 import type { Database } from './database.ts';
-import type { Settled } from './settled.ts';
+import type { Settled } from '@tickmark/runtime';
 
 export interface InboundRecorded {
   messageSid: string;

@@ -1,6 +1,6 @@
 import type { MessageStatus, SendOutcome } from '@tickmark/domain';
 import type { Database } from './database.ts';
-import type { Settled } from './settled.ts';
+import type { Settled } from '@tickmark/runtime';
 
 export interface OutcomeRecord {
   id: string;

@@ -1,6 +1,6 @@
 import type { Claim } from './claim-for-sending.ts';
 import type { Database } from './database.ts';
-import type { Settled } from './settled.ts';
+import type { Settled } from '@tickmark/runtime';
 
 export interface ReleaseAnswer {
   /** False: the row is no longer claimed under this token, nothing changed. */

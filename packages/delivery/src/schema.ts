@@ -1,0 +1,415 @@
+import { MESSAGE_STATUSES, PRIORITIES } from '@tickmark/domain';
+import { sql, type SQL } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  check,
+  customType,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+
+/** Milliseconds, as in JavaScript: a time that was read and comes back in a comparison must still be equal. */
+const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+
+const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
+
+const oneOf = (column: string, values: readonly string[]): SQL =>
+  sql.raw(`${column} IN (${values.map((value) => `'${value}'`).join(', ')})`);
+
+const rankOfStatus = sql.raw(
+  `CASE status ${Object.entries(MESSAGE_STATUSES)
+    .map(([status, { rank }]) => `WHEN '${status}' THEN ${rank}`)
+    .join(' ')} ELSE -1 END`,
+);
+
+const SID_SOURCES = ['record', 'callback', 'adopted'] as const;
+const OUTCOMES = ['accepted', 'throttled', 'rejected', 'unknown', 'released'] as const;
+
+const WAITING = oneOf('open_status', ['accepted', 'scheduled', 'retrying']);
+
+/**
+ * One row per message: what we were asked to send, and what became of it.
+ *
+ * Write rate: a message is inserted once and updated four to six times. The first two updates (claim, record) touch indexed columns and
+ * rewrite every index entry. All later ones (sent, delivered, read) are heap-only, because **no index mentions status, rank, error code,
+ * a stage time or updated_at**, not even in its WHERE: a column in a partial index's condition counts as indexed. That is what
+ * `open_status` is for: it follows the status while the row is ours (rank 0) and is null, unchanging, from then on. The fillfactor leaves
+ * room on the page for those versions. Before adding an index here, measure it against that.
+ */
+export const whatsappMessages = pgTable(
+  'whatsapp_messages',
+  {
+    id: uuid('id').primaryKey(),
+    /** `external`: not sent by us. `recovered`: sent by us, but the row was lost (a restored backup) and a callback brought it back. */
+    origin: text('origin').notNull().default('api'),
+    /** Name of the API key; null when the row was made from a callback. */
+    producer: text('producer'),
+    requestHash: bytes('request_hash'),
+    retryOf: uuid('retry_of'),
+
+    /** Alias; null when the address is none of our senders. */
+    sender: text('sender'),
+    /** `whatsapp:+E164` or a Messaging Service `MG…`. */
+    senderAddress: text('sender_address'),
+    /** `whatsapp:+E164` or `whatsapp:CC.…`: a business-scoped user id is no number. */
+    recipient: text('recipient'),
+
+    /** The content columns hold ciphertext when `content_key_id` is set, and null once they are redacted. */
+    body: text('body'),
+    contentSid: text('content_sid'),
+    /** JSON of an object of strings. */
+    contentVariables: text('content_variables'),
+    mediaUrl: text('media_url'),
+    contentKeyId: text('content_key_id'),
+    /** SHA-256 of a free text: recognises the message in a list of Twilio, also after redaction. */
+    contentSha256: bytes('content_sha256'),
+
+    priority: text('priority').notNull(),
+    category: text('category'),
+    campaign: text('campaign'),
+    metadata: jsonb('metadata').$type<Record<string, string>>(),
+    onUnknown: text('on_unknown').notNull().default('hold'),
+    sendAt: at('send_at'),
+    expiresAt: at('expires_at'),
+
+    status: text('status').notNull(),
+    rank: smallint('rank').notNull(),
+    openStatus: text('open_status').generatedAlwaysAs(sql`CASE WHEN rank = 0 THEN status END`),
+    errorCode: integer('error_code'),
+    /** Delivered or read was seen, and a negative final status too. */
+    contradicted: boolean('contradicted').notNull().default(false),
+    /** More than one attempt reached the recipient. */
+    duplicate: boolean('duplicate').notNull().default(false),
+    /** When the next claim may succeed; says nothing unless the row waits. */
+    dueAt: at('due_at'),
+
+    messageSid: text('message_sid'),
+    /** How we know the sid: record = callback > adopted. */
+    sidSource: text('sid_source'),
+
+    /** Claims so far; never decreases. What follows up to `request_id` is the newest attempt; older ones are in message_attempts. */
+    attempts: integer('attempts').notNull().default(0),
+    claimToken: uuid('claim_token'),
+    claimedAt: at('claimed_at'),
+    outcome: text('outcome'),
+    endedAt: at('ended_at'),
+    httpStatus: smallint('http_status'),
+    requestId: text('request_id'),
+    /** Throttles in a row, for the back-off. */
+    throttles: smallint('throttles').notNull().default(0),
+    /** Retryable refusals so far, against their budget. */
+    refusals: smallint('refusals').notNull().default(0),
+
+    /** The ingress's clock; null when we did not accept it ourselves. */
+    acceptedAt: at('accepted_at'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+    queuedAt: at('queued_at'),
+    sentAt: at('sent_at'),
+    deliveredAt: at('delivered_at'),
+    readAt: at('read_at'),
+    failedAt: at('failed_at'),
+  },
+  (table) => [
+    // A sid on a claimable row would be a second message to the same person with the next claim.
+    check('no_sid_while_claimable', sql`message_sid IS NULL OR ${oneOf('status', ['accepted', 'scheduled', 'retrying'])} IS FALSE`),
+    check('no_sending_without_token', sql`status <> 'sending' OR (claim_token IS NOT NULL AND claimed_at IS NOT NULL AND attempts > 0)`),
+    check('waiting_has_a_due_time', sql`due_at IS NOT NULL OR ${oneOf('status', ['accepted', 'scheduled', 'retrying'])} IS FALSE`),
+    check('rank_agrees_with_status', sql`rank = ${rankOfStatus}`),
+    check('origin_known', oneOf('origin', ['api', 'retry', 'external', 'recovered'])),
+    check('priority_known', oneOf('priority', PRIORITIES)),
+    check('on_unknown_known', oneOf('on_unknown', ['hold', 'resend'])),
+    check('sid_source_known', sql`(message_sid IS NULL) = (sid_source IS NULL) AND ${oneOf('sid_source', SID_SOURCES)} IS NOT FALSE`),
+    check('outcome_known', oneOf('outcome', OUTCOMES)),
+    uniqueIndex('whatsapp_messages_sid')
+      .on(table.messageSid)
+      .where(sql`message_sid IS NOT NULL`),
+    uniqueIndex('whatsapp_messages_retry_of')
+      .on(table.retryOf)
+      .where(sql`retry_of IS NOT NULL`),
+    // The sweeper's walk, the stale claims, the unknown outcomes, the held ones: each holds only the rows that are in that state now.
+    index('whatsapp_messages_waiting').on(table.dueAt, table.id).where(WAITING),
+    index('whatsapp_messages_sending')
+      .on(table.claimedAt)
+      .where(oneOf('open_status', ['sending'])),
+    index('whatsapp_messages_unknown')
+      .on(table.claimedAt, table.id)
+      .where(oneOf('open_status', ['unknown'])),
+    index('whatsapp_messages_held')
+      .on(table.id)
+      .where(oneOf('open_status', ['held'])),
+    // One person has few messages: (sender, recipient) is found through it as well.
+    index('whatsapp_messages_recipient').on(table.recipient, table.createdAt),
+    // Newest first, cleanup, and every list that filters by something common (sender, status, campaign).
+    index('whatsapp_messages_created').on(table.createdAt, table.id),
+  ],
+);
+
+/**
+ * The attempts before the newest one, which is on the message's own row: the common message of one attempt costs no row here.
+ *
+ * No foreign keys anywhere in this schema: each insert would lock the message's row once more, and logs outlive erased rows.
+ */
+export const messageAttempts = pgTable(
+  'message_attempts',
+  {
+    messageId: uuid('message_id').notNull(),
+    attempt: integer('attempt').notNull(),
+    claimToken: uuid('claim_token'),
+    claimedAt: at('claimed_at'),
+    endedAt: at('ended_at'),
+    outcome: text('outcome'),
+    messageSid: text('message_sid'),
+    status: text('status'),
+    rank: smallint('rank').notNull().default(0),
+    errorCode: integer('error_code'),
+    httpStatus: smallint('http_status'),
+    requestId: text('request_id'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.messageId, table.attempt] }),
+    check('attempt_outcome_known', oneOf('outcome', OUTCOMES)),
+    uniqueIndex('message_attempts_sid')
+      .on(table.messageSid)
+      .where(sql`message_sid IS NOT NULL`),
+  ],
+);
+
+/** Every status that we were told, once. Rows are only added; `message_id` alone is re-pointed when a sid finds its owner. */
+export const messageStatusLogs = pgTable(
+  'message_status_logs',
+  {
+    messageSid: text('message_sid').notNull(),
+    /** Twilio's own word. */
+    status: text('status').notNull(),
+    errorCode: integer('error_code'),
+    messageId: uuid('message_id').notNull(),
+    attempt: integer('attempt'),
+    source: text('source').notNull(),
+    /** The channel's own words about a failure. */
+    channelStatusMessage: text('channel_status_message'),
+    receivedAt: at('received_at').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (table) => [
+    // The only index: a message's log is read through its sids. With a second one each status would cost half as much again.
+    unique('message_status_logs_once').on(table.messageSid, table.status, table.errorCode).nullsNotDistinct(),
+  ],
+);
+
+/** One row per hour and sender (alias), recomputed while its hour is dirty. */
+export const messageDeliveryMetrics = pgTable(
+  'message_delivery_metrics',
+  {
+    hour: at('hour').notNull(),
+    sender: text('sender').notNull(),
+    accepted: integer('accepted').notNull().default(0),
+    sent: integer('sent').notNull().default(0),
+    delivered: integer('delivered').notNull().default(0),
+    read: integer('read').notNull().default(0),
+    failed: integer('failed').notNull().default(0),
+    undelivered: integer('undelivered').notNull().default(0),
+    canceled: integer('canceled').notNull().default(0),
+    expired: integer('expired').notNull().default(0),
+    suppressed: integer('suppressed').notNull().default(0),
+    unknown: integer('unknown').notNull().default(0),
+    /** Error code → count. */
+    errors: jsonb('errors').$type<Record<string, number>>().notNull().default({}),
+    /** Counts per latency bucket. */
+    toSent: integer('to_sent').array(),
+    toDelivered: integer('to_delivered').array(),
+    toRead: integer('to_read').array(),
+    dirty: boolean('dirty').notNull().default(true),
+    computedAt: at('computed_at'),
+  },
+  (table) => [primaryKey({ columns: [table.sender, table.hour] }), index('message_delivery_metrics_hour').on(table.hour)],
+);
+
+/** What became of the messages of one address, once as a sender and once as a recipient. */
+export const phoneDeliveryPerformance = pgTable(
+  'phone_delivery_performance',
+  {
+    /** Any address, not only numbers. */
+    phone: text('phone').notNull(),
+    role: text('role').notNull(),
+    accepted: integer('accepted').notNull().default(0),
+    sent: integer('sent').notNull().default(0),
+    delivered: integer('delivered').notNull().default(0),
+    read: integer('read').notNull().default(0),
+    failed: integer('failed').notNull().default(0),
+    undelivered: integer('undelivered').notNull().default(0),
+    lastErrorCode: integer('last_error_code'),
+    firstMessageAt: at('first_message_at'),
+    lastMessageAt: at('last_message_at'),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.phone, table.role] }), check('role_known', oneOf('role', ['sender', 'recipient']))],
+);
+
+/** What people wrote to our senders, once per MessageSid. */
+export const inboundMessages = pgTable(
+  'inbound_messages',
+  {
+    messageSid: text('message_sid').primaryKey(),
+    /** The person, as received. */
+    fromAddress: text('from_address').notNull(),
+    /** Our sender, as received. */
+    toAddress: text('to_address').notNull(),
+    messagingServiceSid: text('messaging_service_sid'),
+    body: text('body'),
+    media: jsonb('media').$type<{ url: string; contentType: string | null }[]>().notNull().default([]),
+    buttonText: text('button_text'),
+    buttonPayload: text('button_payload'),
+    contentKeyId: text('content_key_id'),
+    repliedToSid: text('replied_to_sid'),
+    profileName: text('profile_name'),
+    optOutType: text('opt_out_type'),
+    receivedAt: at('received_at').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    handedOverAt: at('handed_over_at'),
+  },
+  (table) => [
+    index('inbound_messages_from').on(table.fromAddress, table.receivedAt),
+    index('inbound_messages_waiting')
+      .on(table.receivedAt)
+      .where(sql`handed_over_at IS NULL`),
+  ],
+);
+
+/** When a person last wrote to a sender: free text may go back for 24 hours. */
+export const customerServiceWindows = pgTable(
+  'customer_service_windows',
+  {
+    senderAddress: text('sender_address').notNull(),
+    recipient: text('recipient').notNull(),
+    firstInboundAt: at('first_inbound_at').notNull(),
+    lastInboundAt: at('last_inbound_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.senderAddress, table.recipient] })],
+);
+
+/** Who must not be written to. A person who opted in again keeps the row: the last event by time wins. */
+export const suppressions = pgTable(
+  'suppressions',
+  {
+    senderAddress: text('sender_address').notNull(),
+    recipient: text('recipient').notNull(),
+    /** `all`, or the category of messages that stays away. */
+    category: text('category').notNull().default('all'),
+    suppressed: boolean('suppressed').notNull(),
+    eventAt: at('event_at').notNull(),
+    source: text('source').notNull(),
+    reason: text('reason'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.senderAddress, table.recipient, table.category] }),
+    index('suppressions_recipient').on(table.recipient),
+  ],
+);
+
+/** Ids whose rows were cleaned up or erased: a late callback must not bring them back. Kept for 90 days. */
+export const messageTombstones = pgTable(
+  'message_tombstones',
+  { messageId: uuid('message_id').primaryKey(), deletedAt: at('deleted_at').notNull().defaultNow() },
+  (table) => [index('message_tombstones_deleted').on(table.deletedAt)],
+);
+
+/** Our senders. The environment seeds them; from then on this table is right. */
+export const senders = pgTable(
+  'senders',
+  {
+    alias: text('alias').primaryKey(),
+    address: text('address').notNull().unique('senders_address'),
+    mps: doublePrecision('mps').notNull(),
+    state: text('state').notNull().default('active'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  () => [check('state_known', oneOf('state', ['active', 'paused'])), check('mps_positive', sql`mps > 0`)],
+);
+
+/** Cancellations asked for, kept so that one that overtakes its own message still wins. */
+export const cancelRequests = pgTable('cancel_requests', {
+  messageId: uuid('message_id').primaryKey(),
+  producer: text('producer').notNull(),
+  requestedAt: at('requested_at').notNull().defaultNow(),
+});
+
+/** Queue items that can never be carried out. They live here and not in Redis, because they may hold personal data. */
+export const deadLetters = pgTable(
+  'dead_letters',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    queue: text('queue').notNull(),
+    jobId: text('job_id').notNull(),
+    payload: jsonb('payload').notNull(),
+    reason: text('reason').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+  },
+  (table) => [unique('dead_letters_once').on(table.queue, table.jobId)],
+);
+
+/** An operator's word on an error code, above our table's. */
+export const errorPolicies = pgTable(
+  'error_policies',
+  {
+    code: integer('code').primaryKey(),
+    action: text('action').notNull(),
+    reason: text('reason'),
+    updatedBy: text('updated_by'),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  () => [check('action_known', oneOf('action', ['retry', 'stop', 'hold']))],
+);
+
+/** Long work that an operator asked for, with its progress. */
+export const tasks = pgTable(
+  'tasks',
+  {
+    id: uuid('id').primaryKey(),
+    kind: text('kind').notNull(),
+    state: text('state').notNull().default('queued'),
+    input: jsonb('input').notNull().default({}),
+    progress: jsonb('progress').notNull().default({}),
+    result: jsonb('result'),
+    error: text('error'),
+    requestedBy: text('requested_by'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    startedAt: at('started_at'),
+    finishedAt: at('finished_at'),
+  },
+  (table) => [check('state_known', oneOf('state', ['queued', 'running', 'done', 'failed'])), index('tasks_created').on(table.createdAt)],
+);
+
+/** Who changed what by hand, and what the system found that a person should know. */
+export const auditLog = pgTable(
+  'audit_log',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    at: at('at').notNull().defaultNow(),
+    actor: text('actor').notNull(),
+    action: text('action').notNull(),
+    messageId: uuid('message_id'),
+    reason: text('reason'),
+    details: jsonb('details').notNull().default({}),
+  },
+  (table) => [
+    index('audit_log_at').on(table.at),
+    index('audit_log_message')
+      .on(table.messageId)
+      .where(sql`message_id IS NOT NULL`),
+  ],
+);
