@@ -1,0 +1,64 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createFailpoints } from './failpoints.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tickmark-failpoints-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test('without a specification every line is passed', async () => {
+  for (const spec of [undefined, '', ' , ']) await createFailpoints(spec).reach('after-post');
+});
+
+test('lines that are not named are passed', async () => {
+  await createFailpoints('after-post').reach('before-post');
+});
+
+test('earlier and later hits than the named one are passed', async () => {
+  const failpoints = createFailpoints('after-post:3');
+  await failpoints.reach('after-post');
+  await failpoints.reach('after-post');
+});
+
+describe('a process', () => {
+  test('stops at the nth hit of the named line, says so, and stays until it is killed', async () => {
+    const script = join(folder, 'stop.mjs');
+    await writeFile(
+      script,
+      `import { createFailpoints } from ${JSON.stringify(new URL('failpoints.ts', import.meta.url).href)};
+       const failpoints = createFailpoints('before-post,after-post:2', { warn: (fields, line) => process.send({ line, ...fields }) });
+       await failpoints.reach('after-post');
+       process.send('passed');
+       await failpoints.reach('after-post');
+       process.send('passed again');`,
+    );
+    const child = fork(script, { execArgv: ['--import', 'tsx'] });
+    const messages: unknown[] = [];
+    child.on('message', (message) => {
+      messages.push(message);
+      if (typeof message === 'object' && message !== null && !('line' in message)) child.kill('SIGKILL');
+    });
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    expect(messages).toEqual(['passed', { line: 'stopped at a failpoint', failpoint: 'after-post' }, { failpoint: 'after-post' }]);
+    expect({ code, signal }).toEqual({ code: null, signal: 'SIGKILL' });
+  });
+});
+
+test.each(['after-pots', 'after-post:0', 'after-post:x', 'after-post:1:2', ':2'])(
+  'an entry like %s is refused with the names there are',
+  (entry) => {
+    expect(() => createFailpoints(`after-claim,${entry}`)).toThrow(
+      `"${entry}" names no failpoint: write name[:nth] with one of after-claim, before-post`,
+    );
+  },
+);
+
+test('all wrong entries are named at once', () => {
+  expect(() => createFailpoints('nowhere,after-post,elsewhere')).toThrow('"nowhere", "elsewhere" names no failpoint');
+});
