@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { freePort } from './free-port.ts';
 import { preparePostgresBinaries } from './postgres-binaries.ts';
-import { isUp, spawnServer, type ServerProcess } from './server-process.ts';
+import { isUp, serverEnv, spawnServer, type ServerProcess } from './server-process.ts';
 import { serviceUser } from './service-user.ts';
 
 const PORTS_TRIED = 5;
@@ -80,9 +80,9 @@ function createCluster(options: PostgresOptions, binaries: string): void {
   const args = ['-D', fresh, '-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', ...(options.temporary ? ['--no-sync'] : [])];
   const result = spawnSync(join(binaries, 'bin/initdb'), args, {
     cwd: fresh,
-    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', TZ: 'UTC' },
+    env: serverEnv(),
     encoding: 'utf8',
-    ...(user ?? {}),
+    ...user,
   });
   if (result.status !== 0) {
     throw new Error(
@@ -95,7 +95,7 @@ function createCluster(options: PostgresOptions, binaries: string): void {
 
 function refuseOtherVersion(folder: string, binaries: string): void {
   const made = readFileSync(join(folder, 'PG_VERSION'), 'utf8').trim();
-  const said = spawnSync(join(binaries, 'bin/postgres'), ['--version'], { encoding: 'utf8', ...(serviceUser() ?? {}), cwd: folder }).stdout;
+  const said = spawnSync(join(binaries, 'bin/postgres'), ['--version'], { encoding: 'utf8', ...serviceUser(), cwd: folder }).stdout;
   const ours = / (\d+)/.exec(said)?.[1];
   if (made !== ours)
     throw new Error(`the data in ${folder} were made by PostgreSQL ${made}, this is ${ours}; remove them, or set DATABASE_URL`);

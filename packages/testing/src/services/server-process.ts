@@ -23,14 +23,23 @@ export interface ServerCommand {
   stopSignals: readonly { signal: NodeJS.Signals; patienceMs: number }[];
 }
 
-/** Starts a server as our child, its output in a file. It never sees our own environment, so that the machine's settings change nothing. */
+/**
+ * The environment of the servers: not our own, so that the machine's settings (PGPORT, LANG and their like) change nothing.
+ * The mark of `npm run verify` goes along: by it verify finds processes that were left behind.
+ */
+export function serverEnv(): Record<string, string> {
+  const { PATH = '', TICKMARK_VERIFY_RUN: mark } = process.env;
+  return { PATH, LC_ALL: 'C', TZ: 'UTC', ...(mark ? { TICKMARK_VERIFY_RUN: mark } : {}) };
+}
+
+/** Starts a server as our child, its output in a file. */
 export async function spawnServer(command: ServerCommand): Promise<ServerProcess> {
   const log = openSync(command.logFile, 'a');
   const child = spawn(command.program, command.args, {
     cwd: command.cwd,
-    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', TZ: 'UTC', ...command.env },
+    env: { ...serverEnv(), ...command.env },
     stdio: ['ignore', log, log],
-    ...(command.user ?? {}),
+    ...command.user,
   });
   closeSync(log);
   let ended = false;

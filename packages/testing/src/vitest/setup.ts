@@ -1,4 +1,12 @@
-import { inject } from 'vitest';
+// Runs in every test file before it is loaded. Its afterAll was registered first, so it runs last: after the file's own.
+import { afterAll, inject } from 'vitest';
 import { setTestRun } from '../fixtures/test-run.ts';
+import { setLeakGate } from './leak-gate.ts';
+import { refuseNetwork } from './refuse-network.ts';
 
-setTestRun(inject('tickmark'));
+const run = inject('tickmark');
+setTestRun(run);
+refuseNetwork();
+const names = { PostgreSQL: run.databaseUrl, Redis: run.redisUrl };
+const gate = setLeakGate(new Map(Object.entries(names).map(([name, url]) => [new URL(url).port, name])));
+afterAll(() => gate.check());
