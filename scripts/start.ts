@@ -1,4 +1,5 @@
-// `npm start`: the whole pipeline on this machine, with the example campaign sent through it. `-- --once` ends after the verdict.
+// `npm start`: the whole pipeline on this machine, with the example campaign sent through it. `-- --once` ends after the verdict,
+// `-- --data-dir <folder>` keeps the data elsewhere than in .data.
 import './load-env.mjs';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +13,12 @@ import { watchAncestors } from './start/watch-ancestors.ts';
 
 const CAMPAIGN = fileURLToPath(new URL('../examples/campaign.csv', import.meta.url));
 
-const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: {
+    once: { type: 'boolean', default: false },
+    'data-dir': { type: 'string', default: fileURLToPath(new URL('../.data', import.meta.url)) },
+  },
+});
 const say = (text: string) => console.error(`· ${text}`);
 const cleanups: Cleanups = [];
 
@@ -45,7 +51,7 @@ process.exit(exitCode);
 
 async function runCampaign() {
   const rows = readCampaign(CAMPAIGN);
-  const stack = await startStack(cleanups, say);
+  const stack = await startStack(values['data-dir'], cleanups, say);
   const reader = createRowReader(stack.databaseUrl);
   cleanups.push(() => reader.close());
   const broken = stack.broken.then((reason): never => {

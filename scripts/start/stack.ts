@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
-import { createHash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { migrateDatabase } from '@tickmark/delivery';
 import { startServices } from '@tickmark/testing';
 import { startApp, waitUntilReady, type AppName, type AppProcess } from './app-processes.ts';
@@ -13,8 +11,6 @@ export const SENDERS = {
   shop: { address: 'whatsapp:+14155238887', mps: 80 },
   news: { address: 'MG00000000000000000000000000000001', mps: 400 },
 } as const;
-
-const DATA_FOLDER = fileURLToPath(new URL('../../.data', import.meta.url));
 
 export interface Stack extends Addresses {
   databaseUrl: string;
@@ -29,10 +25,10 @@ export interface Stack extends Addresses {
 export type Cleanups = (() => Promise<unknown>)[];
 
 /** Starts services and apps. Everything that was started adds its end to `cleanups` at once, so that a stop in the middle leaves nothing. */
-export async function startStack(cleanups: Cleanups, onProgress: (text: string) => void): Promise<Stack> {
+export async function startStack(dataDir: string, cleanups: Cleanups, onProgress: (text: string) => void): Promise<Stack> {
   const given = { databaseUrl: process.env['DATABASE_URL'], redisUrl: process.env['REDIS_URL'] };
   const services = await startServices({
-    dataDir: DATA_FOLDER,
+    dataDir,
     ...(given.databaseUrl ? { databaseUrl: given.databaseUrl } : {}),
     ...(given.redisUrl ? { redisUrl: given.redisUrl } : {}),
     onProgress,
@@ -44,7 +40,7 @@ export async function startStack(cleanups: Cleanups, onProgress: (text: string) 
   const ports = await choosePorts();
   const apiKey = randomBytes(24).toString('base64url');
   const env = appEnvironment(services, ports, apiKey);
-  const logFolder = `${DATA_FOLDER}/logs`;
+  const logFolder = `${dataDir}/logs`;
   const apps: AppProcess[] = [];
   cleanups.push(() => stopInOrder(apps));
   for (const name of ['simulator', 'worker', 'ingress', 'console'] as const) {

@@ -43,6 +43,7 @@ export async function sweepOnce(deps: SweeperDeps, from?: WaitingCursor): Promis
   const { stale, enqueued } = result.value;
   if (stale > 0) deps.metrics.messageStatus.inc({ status: 'unknown' }, stale);
   if (stale > 0 || enqueued > 0) deps.log.warn({ stale, enqueued }, 'sweep repaired rows');
+  deps.log.debug({ stale, enqueued }, 'sweep finished');
   return result.value;
 }
 

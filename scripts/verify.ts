@@ -5,28 +5,45 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { findProcessesOfRun, RUN_VARIABLE } from './processes-of-run.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({ options: { 'twilio-openapi': { type: 'string' } } });
 const reports = `${root}.cache/verify`;
 
 /** Marks every process of this run through its environment, to find what was left behind. */
-const runMark = `TICKMARK_VERIFY_RUN=${randomUUID()}`;
-const env = { ...process.env, [runMark.split('=')[0]]: runMark.split('=')[1] };
+const runId = randomUUID();
+const env: NodeJS.ProcessEnv = { ...process.env, [RUN_VARIABLE]: runId };
 // The embedded services are part of what is verified.
-delete env.DATABASE_URL;
-delete env.REDIS_URL;
+delete env['DATABASE_URL'];
+delete env['REDIS_URL'];
 
-const bin = (name) => `${root}node_modules/.bin/${name}`;
+interface Stage {
+  name: string;
+  command: [string, ...string[]];
+  extraEnv?: NodeJS.ProcessEnv;
+  /** A JSON report of vitest, which counts its tests. */
+  report?: string;
+  after?: () => void;
+}
+
+interface StageResult {
+  name: string;
+  seconds: number;
+  passed: number;
+  failed: number;
+}
+
+const bin = (name: string) => `${root}node_modules/.bin/${name}`;
 const source = ['--conditions=@tickmark/source', '--import', 'tsx'];
-const tests = (name, args = [], extraEnv = {}) => ({
+const tests = (name: string, args: string[] = [], extraEnv: NodeJS.ProcessEnv = {}): Stage => ({
   name,
   command: [bin('vitest'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${reports}/${slug(name)}.json`, ...args],
   extraEnv,
   report: `${reports}/${slug(name)}.json`,
 });
 
-const stages = [
+const stages: Stage[] = [
   { name: 'check', command: [process.execPath, 'scripts/check.mjs'] },
   { name: 'build', command: [bin('tsc'), '-b'], after: removeBuild },
   tests('tests'),
@@ -43,18 +60,18 @@ if (values['twilio-openapi']) {
 
 rmSync(reports, { recursive: true, force: true });
 mkdirSync(reports, { recursive: true });
-const results = stages.map(runStage);
+const results: StageResult[] = stages.map(runStage);
 results.push(checkNothingLeftBehind());
 
 console.log('\nstage                                      seconds   passed   failed');
 for (const { name, seconds, passed, failed } of results) {
   console.log(`${name.padEnd(42)} ${seconds.toFixed(1).padStart(7)} ${String(passed).padStart(8)} ${String(failed).padStart(8)}`);
 }
-const sum = (field) => results.reduce((total, result) => total + result[field], 0);
+const sum = (field: 'passed' | 'failed') => results.reduce((total, result) => total + result[field], 0);
 console.log(`\n${sum('passed')} passed, ${sum('failed')} failed`);
 process.exitCode = sum('failed') > 0 ? 1 : 0;
 
-function runStage({ name, command, extraEnv, report, after }) {
+function runStage({ name, command, extraEnv, report, after }: Stage): StageResult {
   console.log(`\n=== ${name}`);
   const started = performance.now();
   const { status } = spawnSync(command[0], command.slice(1), {
@@ -67,17 +84,20 @@ function runStage({ name, command, extraEnv, report, after }) {
 }
 
 /** A stage without a report counts as one; a skipped test counts as failed, and so does a run in which no test ran. */
-function count(status, report) {
+function count(status: number | null, report: string | undefined): { passed: number; failed: number } {
   if (!report) return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
   if (!existsSync(report)) return { passed: 0, failed: 1 };
-  const { numPassedTests: passed, numTotalTests: total } = JSON.parse(readFileSync(report, 'utf8'));
+  const { numPassedTests: passed, numTotalTests: total } = JSON.parse(readFileSync(report, 'utf8')) as {
+    numPassedTests: number;
+    numTotalTests: number;
+  };
   const failed = total - passed;
   return { passed, failed: failed === 0 && (status !== 0 || total === 0) ? 1 : failed };
 }
 
-function checkNothingLeftBehind() {
+function checkNothingLeftBehind(): StageResult {
   const started = performance.now();
-  const left = findMarkedProcesses();
+  const left = findProcessesOfRun(runId);
   for (const { pid, command } of left) console.error(`left behind: process ${pid} ${command}`);
   return {
     name: 'no process left behind',
@@ -87,33 +107,14 @@ function checkNothingLeftBehind() {
   };
 }
 
-/** Linux only: elsewhere there is no way to read another process's environment, and the stage says so. */
-function findMarkedProcesses() {
-  if (!existsSync('/proc/self/environ')) {
-    console.log('Processes left behind can be looked for on Linux only.');
-    return [];
-  }
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
-    .flatMap((pid) => {
-      try {
-        if (!readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(runMark)) return [];
-        return [{ pid, command: readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ') }];
-      } catch {
-        // The process ended meanwhile, or belongs to somebody else.
-        return [];
-      }
-    });
-}
-
 /** A build that stays would be preferred to the sources by the tickmark command, and grow stale. */
-function removeBuild() {
+function removeBuild(): void {
   for (const folder of ['packages', 'apps'].flatMap((side) => readdirSync(root + side).map((name) => `${root}${side}/${name}`))) {
     rmSync(`${folder}/dist`, { recursive: true, force: true });
     rmSync(`${folder}/tsconfig.tsbuildinfo`, { force: true });
   }
 }
 
-function slug(name) {
+function slug(name: string): string {
   return name.toLowerCase().replaceAll(/\W+/g, '-');
 }
