@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { v5, v7, validate } from 'uuid';
+import { parse, v5, v7, validate } from 'uuid';
 
 /** The namespace of every derived id. It never changes: with another one, a repeated key would send a second message. */
 export const ID_NAMESPACE = '6f1c0f9e-3b1d-5c57-9a52-7d1f6a3f2b10';
+
+const NAMESPACE_BYTES = parse(ID_NAMESPACE);
 
 /** Keys with this prefix carry an id of ours verbatim (`id:<uuid>`), to repeat a request whose acceptance is unknown. */
 const VERBATIM_PREFIX = 'id:';
@@ -15,9 +17,11 @@ export function newMessageId(): string {
 /**
  * The id that (producer, key) always leads to: UUIDv5 over both, each with its length in front, so that ('a','bc') and ('ab','c') differ.
  *
- * @returns null when the key has the reserved prefix `id:` but no UUID behind it.
+ * @returns null when the key cannot be used: it has the reserved prefix `id:` but no UUID behind it, or it holds lone surrogates
+ *   (all of these have the same bytes in UTF-8, so that different keys would lead to one id).
  */
 export function messageIdFor(producer: string, idempotencyKey: string): string | null {
+  if (!idempotencyKey.isWellFormed()) return null;
   if (idempotencyKey.startsWith(VERBATIM_PREFIX)) {
     const id = idempotencyKey.slice(VERBATIM_PREFIX.length).toLowerCase();
     return validate(id) ? id : null;
@@ -35,19 +39,24 @@ export function retryMessageId(originalId: string): string {
   return derive(originalId, 'retry');
 }
 
-/** SHA-256 (hex) of a JSON value with sorted keys: equal for equal values, whatever order their properties came in. */
+/**
+ * SHA-256 (hex) of a JSON value with sorted keys: equal for equal values, whatever order their properties came in. A property that is
+ * undefined counts as absent.
+ */
 export function hashJson(value: unknown): string {
   return createHash('sha256').update(canonicalJson(value)).digest('hex');
 }
 
 function derive(...parts: string[]): string {
-  return v5(parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join(''), ID_NAMESPACE);
+  // As bytes, because the library's own encoding throws on lone surrogates, which a sid of a hostile callback might hold.
+  return v5(Buffer.from(parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join('')), NAMESPACE_BYTES);
 }
 
 function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const pairs = Object.entries(value)
+    .filter(([, inner]) => inner !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${pairs.map(([name, inner]) => `${JSON.stringify(name)}:${canonicalJson(inner)}`).join(',')}}`;
 }

@@ -1,4 +1,4 @@
-/** Every value of `whatsapp_messages.status`, ours and Twilio's (see docs/protocol.md). */
+/** Every value of `whatsapp_messages.status`, ours and Twilio's own words; a claimable row has no sid and may still be sent. */
 export const MESSAGE_STATUSES = {
   accepted: { rank: 0, final: false, claimable: true },
   scheduled: { rank: 0, final: false, claimable: true },

@@ -43,7 +43,8 @@ export function compareProgress(
   const byRank = MESSAGE_STATUSES[a.status].rank - MESSAGE_STATUSES[b.status].rank;
   if (byRank !== 0) return byRank;
   if (a.status !== b.status) return a.status < b.status ? -1 : 1;
-  return (a.errorCode ?? -1) - (b.errorCode ?? -1);
+  if (a.errorCode === b.errorCode) return 0;
+  return (a.errorCode ?? Number.NEGATIVE_INFINITY) < (b.errorCode ?? Number.NEGATIVE_INFINITY) ? -1 : 1;
 }
 
 const STAGES: Partial<Record<MessageStatus, 'queuedAt' | 'sentAt' | 'deliveredAt' | 'readAt' | 'failedAt'>> = {
