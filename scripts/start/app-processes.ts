@@ -43,24 +43,21 @@ export function startApp(name: AppName, env: Record<string, string>, logFolder: 
 
 /** Waits until the app's health listener answers 200. */
 export async function waitUntilReady(app: AppProcess, metricsPort: number): Promise<void> {
-  const url = `http://127.0.0.1:${metricsPort}/health/ready`;
   let last = 'no answer yet';
-  let over = false;
-  void app.ended.then((reason) => {
-    over = true;
-    last = reason;
-  });
-  for (const startedMs = performance.now(); performance.now() - startedMs < READY_MS_MAX && !over; await pause(50)) {
-    try {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-      last = await answer.text();
-      if (answer.ok) return;
-    } catch (error) {
-      // Not listening yet; what matters is the last answer before the time is over.
-      last = over ? last : String(error);
+  const ready = (async () => {
+    for (const startedMs = performance.now(); performance.now() - startedMs < READY_MS_MAX; await pause(50)) {
+      try {
+        const answer = await fetch(`http://127.0.0.1:${metricsPort}/health/ready`, { signal: AbortSignal.timeout(2_000) });
+        if (answer.ok) return true;
+        last = await answer.text();
+      } catch {
+        // Not listening yet.
+      }
     }
-  }
-  throw new Error(`${app.name} did not become ready: ${last}. Read ${app.logFile}.`);
+    return false;
+  })();
+  const end = await Promise.race([ready, app.ended]);
+  if (end !== true) throw new Error(`${app.name} did not become ready: ${end === false ? last : end}. Read ${app.logFile}.`);
 }
 
 async function stopChild(child: ChildProcess, ended: Promise<string>): Promise<void> {

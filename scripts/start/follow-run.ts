@@ -47,6 +47,6 @@ export async function fetchCreates(simulatorUrl: string): Promise<LedgerCreate[]
 function summary(stored: ReadonlyMap<string, StoredRow>): string {
   return [...stored.values()]
     .map((row) => `${row.id}${row.status}`)
-    .sort()
+    .toSorted()
     .join();
 }

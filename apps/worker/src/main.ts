@@ -68,13 +68,17 @@ const listener = await startInternalListener({
   beforeScrape: () => queueMetrics.collect(),
 });
 
+const closeConnections = async () => {
+  twilio.close();
+  await Promise.all([producers.close(), db.close(2_000)]);
+};
 createShutdown({
   log,
   phases: [
     { name: 'finish running jobs', run: () => worker.stopTaking(JOBS_DEADLINE_MS), deadlineMs: JOBS_DEADLINE_MS + 1_000 },
     { name: 'write what is collected', run: () => worker.drain(), deadlineMs: 5_000 },
     { name: 'stop the canary and the gauges', run: () => Promise.all([canary.close(1_000), queueMetrics.close()]), deadlineMs: 2_000 },
-    { name: 'close connections', run: () => Promise.all([producers.close(), twilio.close(), db.close(2_000)]), deadlineMs: 3_000 },
+    { name: 'close connections', run: () => closeConnections(), deadlineMs: 3_000 },
     { name: 'close the internal listener', run: () => listener.close(), deadlineMs: 1_000 },
   ],
 });
