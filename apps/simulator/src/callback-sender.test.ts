@@ -32,8 +32,8 @@ describe('send', () => {
     expect(result).toEqual({ httpStatus: 204, tries: 1 });
     const [webhook] = receiver.received;
     expect(webhook).toMatchObject({ path: '/status?m=1&a=2', signed: true });
-    expect({ ...webhook!.params }).toEqual({ MessageStatus: 'sent', Body: 'Grüße & 100 % + mehr', Empty: '' });
-    expect(webhook!.headers['i-twilio-idempotency-token']).toMatch(/^[0-9a-f-]{36}$/);
+    expect({ ...webhook?.params }).toEqual({ MessageStatus: 'sent', Body: 'Grüße & 100 % + mehr', Empty: '' });
+    expect(webhook?.headers['i-twilio-idempotency-token']).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   test.each<{ overrides: string; script: ReceiverAct[]; httpStatus: number | null; tries: number }>([

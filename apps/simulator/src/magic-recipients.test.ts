@@ -9,9 +9,9 @@ describe('MAGIC_RECIPIENTS', () => {
     '%s stands for itself in a number that passes validation',
     (code, behaviour) => {
       for (const variant of ['00', '55', '99']) {
-        const recipient = normalizeRecipient(`+1500${variant}${code}`);
-        expect(recipient).not.toBeNull();
-        expect(behaviourOf(recipient!)).toBe(behaviour);
+        const recipient = `whatsapp:+1500${variant}${code}`;
+        expect(normalizeRecipient(recipient)).toBe(recipient);
+        expect(behaviourOf(recipient)).toBe(behaviour);
       }
     },
   );

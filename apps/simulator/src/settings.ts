@@ -90,5 +90,5 @@ export function parseSettings(text: string): Settings {
   }
   const result = checkSettings(input);
   if (result.ok) return result.settings;
-  throw new Error(`${result.problems.map(({ path, message }) => `${path === '' ? 'settings' : path}: ${message}`).join('; ')}`);
+  throw new Error(result.problems.map(({ path, message }) => `${path === '' ? 'settings' : path}: ${message}`).join('; '));
 }

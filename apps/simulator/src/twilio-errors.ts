@@ -36,6 +36,7 @@ const REFUSALS: Readonly<Record<number, readonly [status: number, message: strin
   21655: [400, 'The ContentSid is Invalid'],
   21656: [400, 'The ContentVariables Parameter is invalid'],
   21701: [400, 'The Messaging Service does not exist'],
+  21703: [400, 'The Messaging Service does not have a phone number available to send a message'],
   21705: [400, 'The Messaging Service is invalid'],
   21910: [400, "'From' and 'To' addresses should be of the same channel"],
   30400: [400, 'Parameters are not valid'],

@@ -1,0 +1,40 @@
+import { createServer, type HttpServer } from '@tickmark/http';
+import { VERSION, type Logger, type Metrics } from '@tickmark/runtime';
+import { addControlRoutes } from './routes/control.ts';
+import { addMessageRoutes } from './routes/messages.ts';
+import type { Simulator } from './simulator.ts';
+
+/** Twilio's edge keeps idle connections for about a minute; a shorter time would make clients run into closing ones. */
+const KEEP_ALIVE_MS = 65_000;
+/** Longer than any latency or silence that a client waits for. */
+const IDLE_MS = 300_000;
+
+/** The HTTP face of a simulator, not yet listening. */
+export async function createSimulatorServer(simulator: Simulator, deps: { log: Logger; metrics: Metrics }): Promise<HttpServer> {
+  const server = await createServer({
+    ...deps,
+    version: VERSION,
+    ready: async () => ({ ready: true, reasons: [] }),
+    timeouts: { keepAliveTimeoutMs: KEEP_ALIVE_MS, connectionTimeoutMs: IDLE_MS },
+  });
+  addMessageRoutes(server, simulator);
+  addControlRoutes(server, simulator);
+  server.addHook('onClose', async () => simulator.close());
+  return server;
+}
+
+/**
+ * Starts listening; 0 = any free port.
+ *
+ * @returns the URL. A port that is taken is an error that says what to do: clients were told that very port.
+ */
+export async function listen(server: HttpServer, host: string, port: number): Promise<string> {
+  try {
+    return await server.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'EADDRINUSE' ? 'is taken: end what listens there or give another port' : `cannot be used (${code ?? 'unknown reason'})`;
+    throw new Error(`SIMULATOR_PORT ${port} on ${host} ${reason}`, { cause: error });
+  }
+}

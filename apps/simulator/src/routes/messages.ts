@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import type { HttpReply, HttpRequest, HttpServer } from '@tickmark/http';
+import { parseForm } from '@tickmark/twilio';
+import { refusalAnswer, type Answer } from '../answer.ts';
+import { listMessages } from '../list-messages.ts';
+import { deleteMessage, fetchMessage, updateMessage } from '../message-actions.ts';
+import { API_VERSION } from '../resource.ts';
+import type { Simulator } from '../simulator.ts';
+import { refusalOf } from '../twilio-errors.ts';
+
+/** Twilio's own server takes more; the largest create of ours stays below 20 KB. */
+const BODY_BYTES_MAX = 262_144;
+/** Load is a matter of the settings here: nothing of our own limits applies, and only debug lines tell of single requests. */
+const config = { quiet: true, shed: 'never' } as const;
+
+type Work = (request: HttpRequest, sid: string, refused?: Answer) => Promise<Answer> | Answer;
+
+/** Twilio's Messages resource, at Twilio's paths. */
+export function addMessageRoutes(server: HttpServer, simulator: Simulator): void {
+  const { actions } = simulator;
+  const silent = new Set<HttpReply>();
+  const collection = `/${API_VERSION}/Accounts/:account/Messages.json`;
+  const instance = `/${API_VERSION}/Accounts/:account/Messages/:file`;
+
+  const route = (work: Work) => async (request: HttpRequest, reply: HttpReply) => {
+    const arrivedMs = performance.now();
+    const { account, file = '' } = request.params as { account: string; file?: string };
+    const concurrent = simulator.guard.concurrent() + 1;
+    const answer = await simulator.guard.admit({ authorization: request.headers.authorization, accountSid: account }, (refused) =>
+      work(request, file.replace(/\.json$/, ''), refused),
+    );
+    return give(reply, answer, { concurrent, arrivedMs, silent });
+  };
+
+  void server.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_BYTES_MAX }, (_request, body, done) => done(null, body));
+    scope.setErrorHandler((_error, _request, reply) =>
+      give(reply, refusalAnswer(refusalOf(20001)), { concurrent: 0, arrivedMs: 0, silent }),
+    );
+    scope.addHook('onClose', async () => silent.forEach((reply) => reply.raw.destroy()));
+
+    scope.post(
+      collection,
+      { config },
+      route((request, _sid, refused) => simulator.create({ rawForm: formOf(request), arrivedAt: Date.now(), refused })),
+    );
+    scope.get(collection, { config }, route(unlessRefused((request) => listMessages(queryOf(request), actions.store, actions.accountSid))));
+    scope.get(instance, { config }, route(unlessRefused((_request, sid) => fetchMessage(sid, actions))));
+    scope.post(instance, { config }, route(unlessRefused((request, sid) => updateMessage(sid, parseForm(formOf(request) ?? ''), actions))));
+    scope.delete(instance, { config }, route(unlessRefused((_request, sid) => deleteMessage(sid, actions))));
+    scope.all(`/${API_VERSION}/*`, { config }, async (request, reply) => {
+      const missing = refusalAnswer(refusalOf(20404, `The requested resource ${request.url.split('?')[0]} was not found`));
+      return give(reply, missing, { concurrent: 1, arrivedMs: performance.now(), silent });
+    });
+  });
+}
+
+/** The refusal of a request that was not let in takes the place of the work. Only create wants to know of it. */
+function unlessRefused(work: Work): Work {
+  return async (request, sid, refused) => refused ?? (await work(request, sid));
+}
+
+/** Null unless the body is form-encoded: Twilio does not read JSON. */
+function formOf(request: HttpRequest): string | null {
+  const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
+  return isForm && typeof request.body === 'string' ? request.body : null;
+}
+
+function queryOf(request: HttpRequest): URLSearchParams {
+  return new URLSearchParams(request.url.split('?')[1] ?? '');
+}
+
+function give(
+  reply: HttpReply,
+  answer: Answer,
+  { concurrent, arrivedMs, silent }: { concurrent: number; arrivedMs: number; silent: Set<HttpReply> },
+): HttpReply {
+  if (answer === 'reset') {
+    reply.hijack();
+    reply.raw.socket?.resetAndDestroy();
+    return reply;
+  }
+  if (answer === 'stall') {
+    reply.hijack();
+    silent.add(reply);
+    reply.raw.once('close', () => silent.delete(reply));
+    return reply;
+  }
+  void reply.code(answer.status).headers({
+    'Content-Type': answer.contentType,
+    'Twilio-Request-Id': `RQ${randomBytes(16).toString('hex')}`,
+    'Twilio-Concurrent-Requests': String(concurrent),
+    'Twilio-Request-Duration': ((performance.now() - arrivedMs) / 1000).toFixed(3),
+    ...(answer.status === 401 ? { 'WWW-Authenticate': 'Basic realm="Twilio API"' } : {}),
+  });
+  return reply.send(answer.status === 204 ? undefined : answer.body);
+}
