@@ -20,7 +20,7 @@ export interface IngressDeps {
 export interface IngressSettings {
   mode: MessagePolicy['mode'];
   publicBaseUrl: string;
-  trustProxy: number | string | false;
+  trustProxy: number | string[] | false;
   senders: readonly Sender[];
   apiKeys: () => readonly ApiKey[];
   rateLimitPerKey: number;
@@ -47,10 +47,11 @@ export async function createIngress(deps: IngressDeps, settings: IngressSettings
   const refuseWhenBehind = createIntakeBacklogGuard({ producers, clock });
 
   for (const { prefix, baseUrl } of mountPoints(settings.publicBaseUrl)) {
-    const webhook = { ...deps, commits, baseUrl, authTokens: settings.authTokens, accountSid: settings.accountSid };
+    const shared = { ...deps, commits, hidden: prefix !== '' };
+    const webhook = { ...shared, baseUrl, authTokens: settings.authTokens, accountSid: settings.accountSid };
     await server.register(async (scope) => addStatusCallbackRoute(scope, webhook), { prefix });
     await server.register(async (scope) => addInboundRoute(scope, webhook), { prefix });
-    const messages = { ...deps, commits, refuseWhenBehind, authenticator, policy: settings, hidden: prefix !== '' };
+    const messages = { ...shared, refuseWhenBehind, authenticator, policy: settings };
     await server.register(async (scope) => addMessageRoutes(scope, messages), { prefix });
   }
   return { server, readiness, drain: () => commits.drain() };

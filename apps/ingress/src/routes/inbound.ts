@@ -13,15 +13,22 @@ export function addInboundRoute(server: HttpServer, options: WebhookRoutesOption
   const { accountSid, commits, clock, metrics } = options;
   acceptRawForms(server);
   countTooLarge(server, metrics);
-  server.post('/webhooks/twilio/inbound', { schema: { hide: true } }, async (request, reply) => {
-    const params = verifyWebhook(options, request);
-    const parsed = parseInbound(params, clock.now());
-    refuseForeignAccount(accountSid, parsed.accountSid, metrics);
-    if (!parsed.ok) {
-      metrics.callbacksReceived.inc({ result: 'missing_sid' });
-      throw new AppError('VALIDATION_FAILED', 'An inbound message needs MessageSid, From and To: send it as Twilio does.');
-    }
-    await commitWebhook(options, commits.inbound.commit(parsed.message));
-    return reply.code(200).type('text/xml').send(EMPTY_ANSWER);
-  });
+  server.post(
+    '/webhooks/twilio/inbound',
+    {
+      config: { quiet: true, shed: 'last' },
+      schema: { hide: options.hidden, tags: ['webhooks'], summary: 'Inbound message of Twilio: a signed form' },
+    },
+    async (request, reply) => {
+      const params = verifyWebhook(options, request);
+      const parsed = parseInbound(params, clock.now());
+      refuseForeignAccount(accountSid, parsed.accountSid, metrics);
+      if (!parsed.ok) {
+        metrics.callbacksReceived.inc({ result: 'missing_sid' });
+        throw new AppError('VALIDATION_FAILED', 'An inbound message needs MessageSid, From and To: send it as Twilio does.');
+      }
+      await commitWebhook(options, commits.inbound.commit(parsed.message));
+      return reply.code(200).type('text/xml').send(EMPTY_ANSWER);
+    },
+  );
 }

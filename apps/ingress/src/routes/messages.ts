@@ -33,7 +33,6 @@ export function addMessageRoutes(server: HttpServer, options: MessageRoutesOptio
         hide: hidden,
         tags: ['messages'],
         summary: 'Accept one message for sending',
-        security: [{ bearer: [] }],
         headers: headersSchema,
         body: messageRequestSchema,
         response: { 202: acceptedSchema },

@@ -12,6 +12,8 @@ export interface WebhookRoutesOptions extends WebhookVerification {
   clock: Clock;
   log: Logger;
   metrics: Metrics;
+  /** Under a path prefix as well: told once in the documentation. */
+  hidden: boolean;
 }
 
 /** `POST /webhooks/twilio/status`: 204 only when the status is durable in Redis. What we do not know (words, sids, parameters) is accepted. */
@@ -19,15 +21,22 @@ export function addStatusCallbackRoute(server: HttpServer, options: WebhookRoute
   const { accountSid, commits, clock, metrics } = options;
   acceptRawForms(server);
   countTooLarge(server, metrics);
-  server.post('/webhooks/twilio/status', { schema: { hide: true } }, async (request, reply) => {
-    const params = verifyWebhook(options, request);
-    const parsed = parseStatusCallback(params, request.query, clock.now());
-    refuseForeignAccount(accountSid, parsed.accountSid, metrics);
-    if (!parsed.ok) {
-      metrics.callbacksReceived.inc({ result: 'missing_sid' });
-      throw new AppError('VALIDATION_FAILED', 'A status callback needs MessageSid and MessageStatus: send it as Twilio does.');
-    }
-    await commitWebhook(options, commits.statusCallback.commit(parsed.event));
-    return reply.code(204).send();
-  });
+  server.post(
+    '/webhooks/twilio/status',
+    {
+      config: { quiet: true, shed: 'last' },
+      schema: { hide: options.hidden, tags: ['webhooks'], summary: 'Status callback of Twilio: a signed form' },
+    },
+    async (request, reply) => {
+      const params = verifyWebhook(options, request);
+      const parsed = parseStatusCallback(params, request.query, clock.now());
+      refuseForeignAccount(accountSid, parsed.accountSid, metrics);
+      if (!parsed.ok) {
+        metrics.callbacksReceived.inc({ result: 'missing_sid' });
+        throw new AppError('VALIDATION_FAILED', 'A status callback needs MessageSid and MessageStatus: send it as Twilio does.');
+      }
+      await commitWebhook(options, commits.statusCallback.commit(parsed.event));
+      return reply.code(204).send();
+    },
+  );
 }
