@@ -2,11 +2,13 @@
 // every test file where they are. It is an entry point, so it may read the environment.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
 import type { TestRun } from '../fixtures/test-run.ts';
+import { createRunMarks } from '../leaks/needles.ts';
 import { cacheFolder } from '../services/repository.ts';
 import { startServices } from '../services/start-services.ts';
+import { reportLeaks } from './report-leaks.ts';
 import { createTemplateDatabase, dropTemplateDatabase } from './template-database.ts';
 
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
@@ -26,8 +28,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const template = await createTemplateDatabase(services.databaseUrl, id);
   const run: TestRun = {
     id,
-    marker: `leak${randomBytes(6).toString('hex')}`,
-    phonePrefix: `1555${randomInt(200, 1000)}`,
+    marks: createRunMarks(),
     databaseUrl: services.databaseUrl,
     redisUrl: services.redisUrl,
     template,
@@ -35,7 +36,11 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   };
   project.provide('tickmark', run);
   return async () => {
-    await dropTemplateDatabase(run);
-    await services.stop();
+    try {
+      await dropTemplateDatabase(run);
+      await reportLeaks(run);
+    } finally {
+      await services.stop();
+    }
   };
 }
