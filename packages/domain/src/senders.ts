@@ -12,29 +12,50 @@ export interface Sender {
 
 const ALIAS = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const ADDRESS = /^(whatsapp:\+[1-9]\d{6,14}|MG[0-9a-fA-F]{32})$/;
+const MPS = /^\d{1,9}(\.\d{1,9})?$/;
+
+/** A sender's queue is `send-<alias>`, and the queue of outcomes that could not be recorded is called `send-outcome`. */
+const RESERVED_ALIAS = 'outcome';
 
 /**
  * Reads `TWILIO_SENDERS` (`[alias@]address=mps,…`).
  *
- * @throws Error that lists every bad entry by its position and says the form; never repeats an address.
+ * @throws Error that lists every problem of every entry by its position and says the form; never repeats an address.
  */
 export function parseSenders(text: string): Sender[] {
-  const problems: string[] = [];
-  const senders: Sender[] = [];
-  text.split(',').forEach((entry, index) => {
-    const match = /^(?:([^@=]*)@)?([^=]+)=([^=]+)$/.exec(entry.trim());
-    const [, alias, address = '', mps = ''] = match ?? [];
-    const where = `entry ${index + 1}`;
-    if (!ADDRESS.test(address)) problems.push(`${where}: the address must be whatsapp:+<E.164> or MG<32 hex>`);
-    else if (alias !== undefined && !ALIAS.test(alias)) problems.push(`${where}: the alias must match ${ALIAS.source}`);
-    else if (!(Number(mps) > 0) || !Number.isFinite(Number(mps))) problems.push(`${where}: mps must be a number above 0`);
-    else senders.push({ alias: alias ?? defaultAlias(address), address, mps: Number(mps) });
-  });
+  const entries = text.split(',').map(readEntry);
+  const problems = entries.flatMap((entry, index) => findProblems(entry).map((problem) => `entry ${index + 1}: ${problem}`));
   for (const field of ['alias', 'address'] as const) {
-    if (new Set(senders.map((sender) => sender[field])).size < senders.length) problems.push(`two entries share one ${field}`);
+    const positions = new Map<string, number>();
+    entries.forEach((entry, index) => {
+      const earlier = positions.get(entry[field]);
+      if (earlier === undefined) positions.set(entry[field], index + 1);
+      else if (entry.address !== '') problems.push(`entries ${earlier} and ${index + 1} share one ${field}`);
+    });
   }
   if (problems.length > 0) throw new Error(`${problems.join('; ')}. Write [alias@]address=mps, joined by commas.`);
-  return senders;
+  return entries.map(({ alias, address, mps }) => ({ alias, address, mps: Number(mps) }));
+}
+
+/** Takes one entry apart without judging it. */
+function readEntry(text: string): { alias: string; address: string; mps: string } {
+  const at = text.indexOf('@');
+  const equals = text.lastIndexOf('=');
+  const address = text.slice(at + 1, equals < 0 ? undefined : equals).trim();
+  return {
+    alias: at < 0 ? defaultAlias(address) : text.slice(0, at).trim(),
+    address,
+    mps: equals < 0 ? '' : text.slice(equals + 1).trim(),
+  };
+}
+
+function findProblems({ alias, address, mps }: { alias: string; address: string; mps: string }): string[] {
+  const problems: string[] = [];
+  if (!ALIAS.test(alias)) problems.push(`the alias must match ${ALIAS.source}`);
+  if (alias === RESERVED_ALIAS) problems.push(`the alias "${RESERVED_ALIAS}" is taken by a queue of the system: choose another one`);
+  if (!ADDRESS.test(address)) problems.push('the address must be whatsapp:+<E.164> or MG<32 hex>');
+  if (!MPS.test(mps) || !(Number(mps) > 0)) problems.push('mps must be a number above 0');
+  return problems;
 }
 
 /** The alias of a sender that was given none: `wa-` or `mg-` and 6 hex of sha256(address). */
