@@ -1,0 +1,123 @@
+import { randomPhone, testRedis, waitFor } from '@tickmark/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  createIngressHarness,
+  randomSid,
+  statusCallback,
+  statusPath,
+  type Answer,
+  type IngressHarness,
+} from './fixtures/ingress-harness.ts';
+import { openRedisGate, type RedisGate } from './fixtures/redis-gate.ts';
+
+describe('without Redis', () => {
+  let gate: RedisGate;
+  let ingress: IngressHarness;
+  beforeEach(async () => {
+    gate = await openRedisGate(testRedis().redisUrl);
+    ingress = await createIngressHarness({ redisUrl: gate.redisUrl });
+    await waitFor(() => ready(), { message: 'the ingress to be ready' });
+  });
+  afterEach(async () => {
+    await gate.open();
+    await ingress.close();
+    await gate.close();
+  });
+
+  const ready = async () => (await fetch(`${ingress.url}/health/ready`)).status === 200;
+  const post = (headers = {}) => ingress.post({ to: randomPhone(), body: 'x' }, headers);
+  const callback = () => ingress.webhook(statusPath(), statusCallback(ingress));
+  const inbound = () =>
+    ingress.webhook('/webhooks/twilio/inbound', {
+      MessageSid: randomSid('SM'),
+      From: 'whatsapp:US.a',
+      To: 'whatsapp:US.b',
+      AccountSid: ingress.accountSid,
+    });
+
+  const timed = async (answer: Promise<Answer>) => {
+    const startMs = performance.now();
+    return { ...(await answer), durationMs: performance.now() - startMs };
+  };
+
+  it('says in time that nothing was accepted, is not ready, stays alive, and works again when Redis is back', async () => {
+    await gate.close();
+    await waitFor(async () => (await post()).status === 503);
+    for (const ask of [() => post(), () => post({ 'idempotency-key': 'k' }), callback, inbound]) {
+      const answer = await timed(ask());
+      expect(answer).toMatchObject({
+        status: 503,
+        json: { error: { code: 'QUEUE_UNAVAILABLE', message: expect.stringContaining('again') } },
+      });
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expect(answer.durationMs).toBeLessThan(2_500);
+    }
+    const unready = await fetch(`${ingress.url}/health/ready`);
+    expect(unready.status).toBe(503);
+    expect(await unready.json()).toEqual({ ready: false, reasons: [expect.stringMatching(/redis/i)] });
+    expect((await fetch(`${ingress.url}/health/live`)).status).toBe(200);
+
+    await gate.open();
+    await waitFor(async () => (await post()).status === 202, { message: 'the ingress to accept again' });
+    expect(await ready()).toBe(true);
+    expect((await callback()).status).toBe(204);
+    expect((await inbound()).status).toBe(200);
+    const { messages, events, inbound: received } = await ingress.enqueued();
+    expect([messages.length, events.length, received.length]).toEqual([1, 1, 1]);
+  });
+
+  it('says of a queue that does not answer that acceptance is unknown, and a repeat by that id is the same message', async () => {
+    gate.stall();
+    const lost = await timed(post());
+    expect(lost.durationMs).toBeLessThan(2_500);
+    expect(lost).toMatchObject({ status: 503, json: { error: { code: 'ACCEPTANCE_UNKNOWN', details: { id: expect.any(String) } } } });
+    expect(Number(lost.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    const { id } = lost.json.error.details as { id: string };
+    expect(lost.json.error.message).toContain(`id:${id}`);
+
+    await gate.open();
+    const repeat = await waitFor(async () => {
+      const answer = await post({ 'idempotency-key': `id:${id}` });
+      return answer.status === 202 && answer;
+    });
+    expect(repeat.json.id).toBe(id);
+    const { messages } = await ingress.enqueued();
+    expect(new Set(messages.map((message) => message.id))).toEqual(new Set([id]));
+  });
+
+  it('does not confirm a callback that a silent queue may have lost', async () => {
+    gate.stall();
+    const lost = await timed(callback());
+    expect(lost).toMatchObject({ status: 503, json: { error: { code: 'QUEUE_UNAVAILABLE' } } });
+    expect(lost.durationMs).toBeLessThan(2_000);
+    await gate.open();
+    await waitFor(async () => (await callback()).status === 204);
+  });
+
+  it('says that nothing was accepted when the marker of a key does not come', async () => {
+    gate.stall();
+    const answer = await timed(post({ 'idempotency-key': 'k' }));
+    expect(answer).toMatchObject({ status: 503, json: { error: { code: 'QUEUE_UNAVAILABLE' } } });
+    expect(answer.durationMs).toBeLessThan(2_500);
+    await gate.open();
+    await waitFor(async () => (await post()).status === 202);
+    expect((await ingress.enqueued()).messages).toHaveLength(1);
+  });
+
+  it('starts without Redis, not ready, and becomes ready when it comes', async () => {
+    const late = await openRedisGate(testRedis().redisUrl);
+    await late.close();
+    const waiting = await createIngressHarness({ redisUrl: late.redisUrl });
+    try {
+      expect((await fetch(`${waiting.url}/health/ready`)).status).toBe(503);
+      expect((await waiting.post({ to: randomPhone(), body: 'x' })).json.error.code).toBe('QUEUE_UNAVAILABLE');
+      await late.open();
+      await waitFor(async () => (await fetch(`${waiting.url}/health/ready`)).status === 200);
+      expect((await waiting.post({ to: randomPhone(), body: 'x' })).status).toBe(202);
+      expect((await waiting.enqueued()).messages).toHaveLength(1);
+    } finally {
+      await waiting.close();
+      await late.close();
+    }
+  });
+});
