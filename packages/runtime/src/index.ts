@@ -1,4 +1,5 @@
 export { systemClock, monotonicNowMs, type Clock } from './clock.ts';
+export { CONFIG_KEYS, type KeyDefinition } from './config-keys.ts';
 export { ConfigError, keysUsedBy, loadConfig, type Config, type ConfigKey } from './config.ts';
 export { DeadlineExceededError, withDeadline } from './deadline.ts';
 export { createFailpoints, type FailpointName, type Failpoints } from './failpoints.ts';
