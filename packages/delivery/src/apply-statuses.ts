@@ -1,28 +1,123 @@
-import type { MessageStatus, StatusEvent } from '@tickmark/domain';
-import type { Database } from './database.ts';
+import { projectTwilioStatus, type MessageStatus, type StatusEvent } from '@tickmark/domain';
 import type { Settled } from '@tickmark/runtime';
+import type postgres from 'postgres';
+import { applyEvidence, type AppliedEvidence } from './apply-evidence.ts';
+import { inTransaction, type Database } from './database.ts';
+import { evidenceOfEvents } from './evidence.ts';
+import { insertStatusLogs, logKey } from './insert-status-logs.ts';
+import { sanitizeText } from './sanitize-text.ts';
+import { settleBatch } from './settle-batch.ts';
 
 export interface StatusApplied {
   /** The row that the event belongs to; null when there is none (its row was deleted on purpose). */
   messageId: string | null;
   /**
    * The strongest thing that happened: `external` / `recovered` a row was made · `bound` the sid was bound to its row · `raised` the
-   * status changed · `attempt` only an older attempt changed · `logged` only the log grew · `duplicate` nothing new ·
-   * `other_sid` its `m` is bound to another sid (logged) · `deleted` its `m` was cleaned up or erased.
+   * status changed · `attempt` an older attempt learned of it · `logged` only the log grew · `duplicate` nothing new ·
+   * `other_sid` its attempt is bound to another sid (logged) · `deleted` its row was cleaned up or erased (nothing is stored).
    */
   kind: 'external' | 'recovered' | 'bound' | 'raised' | 'attempt' | 'logged' | 'duplicate' | 'other_sid' | 'deleted';
   /** Whether this event really added a row to the log: the metrics count only those. */
   logged: boolean;
-  /** Status of the message before and after the batch; equal when it did not change, null without a row. */
+  /**
+   * Status of the message before and after. A change of the batch is told with one event, the one that the new status is from; for all
+   * others both are the new status. `from` is null when the row was made for this event; both are null without a row.
+   */
   from: MessageStatus | null;
   to: MessageStatus | null;
-  /** Alias; null for an external message of a sender that is not ours. */
+  /** Alias; null for a message that none of our senders sent. */
   sender: string | null;
+  /** The event's own. */
   errorCode: number | null;
-  /** Milliseconds from acceptance to the stages that this event was the first to tell; null otherwise. */
+  /** Milliseconds from acceptance (or the scheduled time) to the stage that this event was the first to tell; null otherwise. */
   latencyMs: { toSent: number | null; toDelivered: number | null; toRead: number | null };
 }
 
-export function applyStatuses(_db: Pick<Database, 'sql'>, _events: readonly StatusEvent[]): Promise<Settled<StatusApplied>[]> {
-  throw new Error('not written yet');
+/**
+ * Applies statuses to the messages that they belong to: each is logged once, the row is raised and never lowered, a sid that came with
+ * our id is bound to its row. One transaction for the batch; answers in the order of the events.
+ *
+ * Any order, any repetition and any split into batches end in the same rows and the same log. Safe to repeat.
+ */
+export function applyStatuses(db: Pick<Database, 'sql'>, events: readonly StatusEvent[]): Promise<Settled<StatusApplied>[]> {
+  return settleBatch(events.map(sanitize), (batch) => inTransaction(db.sql, (tx) => applyBatch(tx, batch)));
+}
+
+async function applyBatch(tx: postgres.ISql, events: readonly StatusEvent[]): Promise<StatusApplied[]> {
+  const applied = await applyEvidence(tx, evidenceOfEvents(events));
+  const lines = events.flatMap((event) => {
+    const { messageId = null, attempt = null } = applied.get(event.messageSid) ?? {};
+    return messageId === null ? [] : [{ event, messageId, attempt: event.attempt ?? attempt }];
+  });
+  const added = lines.length === 0 ? new Set<string>() : await insertStatusLogs(tx, lines);
+  const isNew = events.map((event) => added.delete(logKey(event)));
+  const tellers = findTellers(events, isNew, applied);
+  return events.map((event, index) => {
+    const result = applied.get(event.messageSid);
+    if (result === undefined) throw new Error('an event of the batch was not applied');
+    return describe(event, result, isNew[index] === true, tellers.get(event.messageSid) === index);
+  });
+}
+
+/** For each sid the event that the batch's change is told with: the new one that the status is from, else the first one. */
+function findTellers(
+  events: readonly StatusEvent[],
+  isNew: readonly boolean[],
+  applied: ReadonlyMap<string, AppliedEvidence>,
+): Map<string, number> {
+  const tellers = new Map<string, { index: number; score: number }>();
+  events.forEach((event, index) => {
+    const { to, errorCode } = applied.get(event.messageSid) ?? {};
+    const isCause = projectTwilioStatus(event.rawStatus) === to && (errorCode === null || event.errorCode === errorCode);
+    const score = (isNew[index] ? 2 : 0) + (isCause ? 1 : 0);
+    if (score > (tellers.get(event.messageSid)?.score ?? -1)) tellers.set(event.messageSid, { index, score });
+  });
+  return new Map([...tellers].map(([sid, { index }]) => [sid, index]));
+}
+
+function describe(event: StatusEvent, applied: AppliedEvidence, logged: boolean, tellsChange: boolean): StatusApplied {
+  const { messageId, to, sender } = applied;
+  const from = tellsChange ? applied.from : to;
+  return {
+    messageId,
+    kind: nameKind(applied, logged, tellsChange),
+    logged,
+    from,
+    to,
+    sender,
+    errorCode: event.errorCode,
+    latencyMs: measureLatency(event, applied, logged),
+  };
+}
+
+function nameKind(applied: AppliedEvidence, logged: boolean, tellsChange: boolean): StatusApplied['kind'] {
+  if (applied.place === 'deleted') return 'deleted';
+  if (tellsChange && applied.made) return applied.made;
+  if (tellsChange && applied.bound) return 'bound';
+  if (tellsChange && applied.from !== applied.to) return 'raised';
+  if (!logged) return 'duplicate';
+  return applied.place === 'message' ? 'logged' : applied.place;
+}
+
+function measureLatency(event: StatusEvent, applied: AppliedEvidence, logged: boolean): StatusApplied['latencyMs'] {
+  const status = logged ? projectTwilioStatus(event.rawStatus) : null;
+  const startedAt = applied.startedAt;
+  const ms = startedAt === null ? null : Math.max(0, Date.parse(event.receivedAt) - startedAt.getTime());
+  return {
+    toSent: status === 'sent' && applied.sentFirst ? ms : null,
+    toDelivered: status === 'delivered' && applied.deliveredFirst ? ms : null,
+    toRead: status === 'read' && applied.readFirst ? ms : null,
+  };
+}
+
+function sanitize(event: StatusEvent): StatusEvent {
+  return {
+    ...event,
+    messageSid: sanitizeText(event.messageSid),
+    rawStatus: sanitizeText(event.rawStatus),
+    from: sanitizeText(event.from),
+    to: sanitizeText(event.to),
+    messagingServiceSid: sanitizeText(event.messagingServiceSid),
+    channelStatusMessage: sanitizeText(event.channelStatusMessage),
+  };
 }

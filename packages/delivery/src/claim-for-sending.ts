@@ -1,6 +1,8 @@
-import type { MessageStatus, SendRequest } from '@tickmark/domain';
-import type { Database } from './database.ts';
+import type { MessageStatus, Priority, SendRequest } from '@tickmark/domain';
 import type { Settled } from '@tickmark/runtime';
+import type postgres from 'postgres';
+import { inStatement, type Database } from './database.ts';
+import { settleBatch } from './settle-batch.ts';
 
 export interface Claim {
   id: string;
@@ -8,12 +10,138 @@ export interface Claim {
   token: string;
 }
 
+/**
+ * - `claimed`: the row is mine; this attempt's call may be made. `sender` is the alias.
+ * - `not_due`: it may be claimed then.
+ * - `ended`: there is nothing to send any more (sent, unknown, expired …).
+ * - `not_mine`: another token holds it, or the row does not exist.
+ */
 export type ClaimAnswer =
   | { kind: 'claimed'; request: SendRequest; sender: string; claimedAt: Date }
   | { kind: 'not_due'; dueAt: Date }
   | { kind: 'ended'; status: MessageStatus }
   | { kind: 'not_mine' };
 
-export function claimForSending(_db: Pick<Database, 'sql'>, _claims: readonly Claim[]): Promise<Settled<ClaimAnswer>[]> {
-  throw new Error('not written yet');
+/** Twilio refuses a shorter validity; a row with less of it left is sent with this. */
+const VALIDITY_SECONDS_MIN = 5;
+
+/**
+ * Takes each row for one call of Twilio's create: a row that waits, is due and has not expired gets this token and one attempt more.
+ *
+ * Answers are in the order of the claims, and each is decided by its **token**: of two tokens for one row, in one batch or in many at
+ * once, one is told `claimed`. Safe to repeat: the same token is told `claimed` again, and the attempt is not counted again.
+ */
+export function claimForSending(db: Pick<Database, 'sql'>, claims: readonly Claim[]): Promise<Settled<ClaimAnswer>[]> {
+  return settleBatch(claims, async (batch) => (await inStatement(db.sql, (sql) => claimRows(sql, batch))).map(toAnswer));
+}
+
+interface ClaimRow {
+  verdict: 'claimed' | 'not_due' | 'ended' | 'not_mine';
+  id: string;
+  /** As the statement leaves it. */
+  status: MessageStatus;
+  dueAt: Date | null;
+  attempt: number;
+  claimedAt: Date;
+  sender: string;
+  senderAddress: string;
+  recipient: string;
+  body: string | null;
+  contentSid: string | null;
+  contentVariables: string | null;
+  mediaUrl: string | null;
+  priority: Priority;
+  validitySeconds: number | null;
+}
+
+function claimRows(sql: postgres.ISql, batch: readonly Claim[]) {
+  const ids = batch.map((claim) => claim.id);
+  return sql<ClaimRow[]>`
+    WITH claims AS MATERIALIZED (
+      SELECT * FROM unnest(${ids}::uuid[], ${batch.map((claim) => claim.token)}::uuid[]) WITH ORDINALITY AS c (id, token, position)
+    ), locked AS MATERIALIZED (
+      -- In key order, so that two batches with the same rows wait for each other instead of for ever.
+      SELECT * FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
+    ), decided AS MATERIALIZED (
+      SELECT c.position, c.token, l.id,
+        CASE
+          WHEN l.id IS NULL THEN 'not_mine'
+          WHEN l.status = 'sending' THEN 'claimed'
+          WHEN l.status NOT IN ('accepted', 'scheduled', 'retrying') OR l.message_sid IS NOT NULL THEN 'ended'
+          WHEN l.expires_at <= now() THEN 'expired'
+          WHEN l.due_at > now() THEN 'not_due'
+          ELSE 'claimable'
+        END AS verdict
+      FROM claims c LEFT JOIN locked l USING (id)
+    ), winners AS MATERIALIZED (
+      SELECT DISTINCT ON (id) id, token FROM decided WHERE verdict = 'claimable' ORDER BY id, position
+    ), claimed AS (
+      UPDATE whatsapp_messages m
+      SET status = 'sending', claim_token = w.token, claimed_at = now(), attempts = m.attempts + 1, error_code = NULL,
+        outcome = NULL, ended_at = NULL, http_status = NULL, request_id = NULL, updated_at = now()
+      FROM winners w
+      WHERE m.id = w.id AND m.status IN ('accepted', 'scheduled', 'retrying') AND m.message_sid IS NULL
+      RETURNING m.id, m.claim_token, m.claimed_at, m.attempts
+    ), expired AS (
+      UPDATE whatsapp_messages m
+      SET status = 'expired', rank = 50, updated_at = now()
+      WHERE m.id IN (SELECT id FROM decided WHERE verdict = 'expired')
+        AND m.status IN ('accepted', 'scheduled', 'retrying') AND m.message_sid IS NULL
+    ), archived AS (
+      -- The row keeps its newest attempt only. What a late record or callback noted about the older one meanwhile stays.
+      INSERT INTO message_attempts AS a
+        (message_id, attempt, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id)
+      SELECT l.id, l.attempts, l.claim_token, l.claimed_at, l.ended_at, l.outcome, l.error_code, l.http_status, l.request_id
+      FROM locked l JOIN winners w USING (id)
+      WHERE l.attempts > 0
+      ORDER BY l.id
+      ON CONFLICT (message_id, attempt) DO UPDATE SET
+        claim_token = COALESCE(a.claim_token, excluded.claim_token), claimed_at = COALESCE(a.claimed_at, excluded.claimed_at),
+        ended_at = COALESCE(a.ended_at, excluded.ended_at), outcome = COALESCE(a.outcome, excluded.outcome)
+    )
+    SELECT
+      -- The token decides, never the id: the caller whose token is not on the row has not claimed it, whoever else has.
+      CASE d.verdict
+        WHEN 'claimable' THEN CASE WHEN n.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END
+        WHEN 'claimed' THEN CASE WHEN l.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END
+        WHEN 'expired' THEN 'ended'
+        ELSE d.verdict
+      END AS verdict,
+      l.id, CASE d.verdict WHEN 'expired' THEN 'expired' ELSE l.status END AS status, l.due_at AS "dueAt",
+      COALESCE(n.attempts, l.attempts) AS attempt, COALESCE(n.claimed_at, l.claimed_at) AS "claimedAt",
+      l.sender, l.sender_address AS "senderAddress", l.recipient, l.body, l.content_sid AS "contentSid",
+      l.content_variables AS "contentVariables", l.media_url AS "mediaUrl", l.priority,
+      CASE WHEN l.expires_at IS NOT NULL
+        THEN GREATEST(${VALIDITY_SECONDS_MIN}, floor(extract(epoch FROM l.expires_at - now())))::int END AS "validitySeconds"
+    FROM decided d LEFT JOIN locked l ON l.id = d.id LEFT JOIN claimed n ON n.id = d.id
+    ORDER BY d.position`;
+}
+
+function toAnswer(row: ClaimRow): ClaimAnswer {
+  switch (row.verdict) {
+    case 'claimed':
+      return { kind: 'claimed', request: toRequest(row), sender: row.sender, claimedAt: row.claimedAt };
+    case 'not_due':
+      // A waiting row always has a due time (a CHECK), so the fallback is for the compiler alone.
+      return { kind: 'not_due', dueAt: row.dueAt ?? new Date() };
+    case 'ended':
+      return { kind: 'ended', status: row.status };
+    case 'not_mine':
+      return { kind: 'not_mine' };
+  }
+}
+
+function toRequest(row: ClaimRow): SendRequest {
+  return {
+    messageId: row.id,
+    attempt: row.attempt,
+    senderAddress: row.senderAddress,
+    recipient: row.recipient,
+    body: row.body,
+    contentSid: row.contentSid,
+    contentVariables: row.contentVariables === null ? null : (JSON.parse(row.contentVariables) as Record<string, string>),
+    mediaUrl: row.mediaUrl,
+    priority: row.priority,
+    validityPeriodSeconds: row.validitySeconds,
+  };
 }

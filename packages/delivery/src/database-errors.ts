@@ -86,7 +86,7 @@ interface ErrorLink {
 /** The error and what caused it, outermost first; of an AggregateError (Node tried several addresses) the first part. */
 function chain(error: unknown): ErrorLink[] {
   const links: ErrorLink[] = [];
-  for (let link = error; typeof link === 'object' && link !== null && links.length < 8; ) {
+  for (let link = error; typeof link === 'object' && link !== null && links.length < 8;) {
     links.push(link);
     const { cause, errors } = link as ErrorLink;
     link = cause ?? (Array.isArray(errors) ? (errors as unknown[])[0] : undefined);

@@ -1,0 +1,152 @@
+import type { MessageStatus } from '@tickmark/domain';
+import type postgres from 'postgres';
+import { applyEvidenceToAttempts } from './apply-evidence-to-attempts.ts';
+import { applyEvidenceToMessages, type MessageEvidenceResult } from './apply-evidence-to-messages.ts';
+import type { Evidence } from './evidence.ts';
+import { makeMissingRows } from './make-missing-rows.ts';
+import { releaseSids } from './release-sids.ts';
+import { writeAudit } from './write-audit.ts';
+
+/** Where one evidence ended. */
+export interface AppliedEvidence {
+  /** `message`: on the row · `attempt`: on an older attempt · `other_sid`: nowhere, its attempt has another sid · `deleted`: nowhere. */
+  place: 'message' | 'attempt' | 'other_sid' | 'deleted';
+  /** Null for `deleted`. */
+  messageId: string | null;
+  attempt: number | null;
+  /** A row that was made for it. */
+  made: 'external' | 'recovered' | null;
+  bound: boolean;
+  /** The message before and after; `from` is null when its row was made here. */
+  from: MessageStatus | null;
+  to: MessageStatus | null;
+  errorCode: number | null;
+  sender: string | null;
+  startedAt: Date | null;
+  sentFirst: boolean;
+  deliveredFirst: boolean;
+  readFirst: boolean;
+}
+
+/** Making a row, releasing a sid and binding it take a round each; what needs more has raced with others and comes again as a batch. */
+const ROUNDS_MAX = 6;
+
+/** Read by its code like PostgreSQL's own "could not serialize": the batch is given again. */
+class LostRaceError extends Error {
+  readonly code = '40001';
+}
+
+/**
+ * Applies evidences to the rows that they belong to, in one transaction: binds sids, makes rows that are missing, raises statuses.
+ *
+ * The common evidence needs one statement; the rest is prepared until that statement fits it too.
+ */
+export async function applyEvidence(tx: postgres.ISql, items: readonly Evidence[]): Promise<Map<string, AppliedEvidence>> {
+  const applied = new Map<string, AppliedEvidence>();
+  const made = new Map<string, 'external' | 'recovered'>();
+  let waiting = [...items];
+  for (let round = 1; waiting.length > 0; round += 1) {
+    if (round > ROUNDS_MAX) throw new LostRaceError('the rows of a batch kept changing');
+    const results = new Map((await applyEvidenceToMessages(tx, waiting)).map((result) => [result.messageSid, result]));
+    for (const result of results.values()) {
+      if (result.verdict === 'applied') applied.set(result.messageSid, describe('message', result, made.get(result.messageSid)));
+      if (result.verdict === 'other_sid') applied.set(result.messageSid, describe('other_sid', result, undefined));
+    }
+    await auditRaisedAttempts(tx, [...results.values()]);
+    const having = (verdict: MessageEvidenceResult['verdict']) =>
+      waiting.filter((item) => results.get(item.messageSid)?.verdict === verdict);
+    await applyToOlderAttempts(tx, having('older_attempt'), results, applied);
+    waiting = [
+      ...having('again'),
+      ...(await releaseHeld(tx, having('held_elsewhere'))),
+      ...(await prepareMissing(tx, having('no_row'), made, applied)),
+    ];
+  }
+  return applied;
+}
+
+async function releaseHeld(tx: postgres.ISql, items: readonly Evidence[]): Promise<Evidence[]> {
+  return items.length === 0 ? [] : releaseSids(tx, items);
+}
+
+async function applyToOlderAttempts(
+  tx: postgres.ISql,
+  items: readonly Evidence[],
+  messages: ReadonlyMap<string, MessageEvidenceResult>,
+  applied: Map<string, AppliedEvidence>,
+): Promise<void> {
+  if (items.length === 0) return;
+  const owned = await releaseSids(tx, items);
+  for (const { messageSid, applied: found, from, to } of await applyEvidenceToAttempts(tx, owned)) {
+    const message = messages.get(messageSid);
+    if (message) applied.set(messageSid, describe(found ? 'attempt' : 'other_sid', { ...message, from, to }, undefined));
+  }
+}
+
+/** Makes the rows that are missing; what is then still to be applied comes back. */
+async function prepareMissing(
+  tx: postgres.ISql,
+  items: readonly Evidence[],
+  made: Map<string, 'external' | 'recovered'>,
+  applied: Map<string, AppliedEvidence>,
+): Promise<Evidence[]> {
+  if (items.length === 0) return [];
+  const results = new Map((await makeMissingRows(tx, items)).map((result) => [result.messageSid, result]));
+  return items.flatMap((item) => {
+    const result = results.get(item.messageSid);
+    if (result?.kind === 'deleted') applied.set(item.messageSid, DELETED);
+    if (result === undefined || result.kind === 'deleted') return [];
+    if (result.kind === 'attempt') return [{ ...item, messageId: result.messageId, attempt: result.attempt }];
+    if (result.kind === 'made') made.set(item.messageSid, item.messageId === null ? 'external' : 'recovered');
+    return [item];
+  });
+}
+
+async function auditRaisedAttempts(tx: postgres.ISql, results: readonly MessageEvidenceResult[]): Promise<void> {
+  const entries = results.flatMap(({ attemptsRaised, messageId, attempt, messageSid }) =>
+    attemptsRaised && messageId !== null
+      ? [{ actor: 'system', action: 'attempts_raised', messageId, details: { attempt, messageSid } }]
+      : [],
+  );
+  if (entries.length > 0) await writeAudit(tx, entries);
+}
+
+function describe(
+  place: AppliedEvidence['place'],
+  result: MessageEvidenceResult,
+  made: 'external' | 'recovered' | undefined,
+): AppliedEvidence {
+  const { messageId, attempt, bound, to, errorCode, sender, startedAt, sentFirst, deliveredFirst, readFirst } = result;
+  const onMessage = place === 'message';
+  return {
+    place,
+    messageId,
+    attempt,
+    made: made ?? null,
+    bound: onMessage && bound,
+    from: made ? null : result.from,
+    to,
+    errorCode,
+    sender,
+    startedAt,
+    sentFirst: onMessage && sentFirst,
+    deliveredFirst: onMessage && deliveredFirst,
+    readFirst: onMessage && readFirst,
+  };
+}
+
+const DELETED: AppliedEvidence = {
+  place: 'deleted',
+  messageId: null,
+  attempt: null,
+  made: null,
+  bound: false,
+  from: null,
+  to: null,
+  errorCode: null,
+  sender: null,
+  startedAt: null,
+  sentFirst: false,
+  deliveredFirst: false,
+  readFirst: false,
+};

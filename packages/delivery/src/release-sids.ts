@@ -1,0 +1,68 @@
+import type { MessageStatus, StatusProjection } from '@tickmark/domain';
+import type postgres from 'postgres';
+import { mergeProjections, type Evidence } from './evidence.ts';
+
+interface ReleasedRow {
+  messageSid: string;
+  status: MessageStatus;
+  errorCode: number | null;
+  contradicted: boolean;
+  queuedAt: Date | null;
+  sentAt: Date | null;
+  deliveredAt: Date | null;
+  readAt: Date | null;
+  failedAt: Date | null;
+}
+
+/**
+ * Takes sids away from rows whose claim to them is weaker than that of the evidence's own row: an external message goes away, an adopter
+ * is `unknown` again (the one case in which a rank falls). Their logs are re-pointed.
+ *
+ * @returns the evidences, with what those rows knew merged into them
+ */
+export async function releaseSids(tx: postgres.ISql, items: readonly Evidence[]): Promise<Evidence[]> {
+  const rows = await releaseRows(tx, items);
+  const bySid = new Map(rows.map((row) => [row.messageSid, toProjection(row)]));
+  return items.map((item) => {
+    const known = bySid.get(item.messageSid);
+    return known ? { ...item, projection: mergeProjections(item.projection, known) } : item;
+  });
+}
+
+function releaseRows(tx: postgres.ISql, items: readonly Evidence[]) {
+  const sids = items.map((item) => item.messageSid);
+  return tx<ReleasedRow[]>`
+    WITH holders AS MATERIALIZED (
+      SELECT * FROM whatsapp_messages
+      WHERE message_sid = ANY (${sids}::text[]) AND (origin = 'external' OR sid_source = 'adopted')
+      ORDER BY id FOR UPDATE
+    ), deleted AS (
+      DELETE FROM whatsapp_messages WHERE id IN (SELECT id FROM holders WHERE origin = 'external')
+    ), revoked AS (
+      UPDATE whatsapp_messages m SET message_sid = NULL, sid_source = NULL, status = 'unknown', rank = 0, error_code = NULL,
+        contradicted = false, queued_at = NULL, sent_at = NULL, delivered_at = NULL, read_at = NULL, failed_at = NULL, updated_at = now()
+      FROM holders h
+      WHERE m.id = h.id AND h.origin <> 'external' AND m.sid_source = 'adopted'
+    ), repointed AS (
+      UPDATE message_status_logs l SET message_id = o.message_id, attempt = o.attempt
+      FROM holders h, unnest(${sids}::text[], ${items.map((item) => item.messageId)}::uuid[], ${items.map((item) => item.attempt)}::int[])
+        AS o (message_sid, message_id, attempt)
+      WHERE l.message_sid = h.message_sid AND o.message_sid = h.message_sid
+    )
+    SELECT message_sid AS "messageSid", status, error_code AS "errorCode", contradicted, queued_at AS "queuedAt", sent_at AS "sentAt",
+      delivered_at AS "deliveredAt", read_at AS "readAt", failed_at AS "failedAt"
+    FROM holders`;
+}
+
+function toProjection(row: ReleasedRow): StatusProjection {
+  return {
+    status: row.status,
+    errorCode: row.errorCode,
+    contradicted: row.contradicted,
+    queuedAt: row.queuedAt?.getTime() ?? null,
+    sentAt: row.sentAt?.getTime() ?? null,
+    deliveredAt: row.deliveredAt?.getTime() ?? null,
+    readAt: row.readAt?.getTime() ?? null,
+    failedAt: row.failedAt?.getTime() ?? null,
+  };
+}

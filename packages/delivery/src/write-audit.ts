@@ -1,0 +1,26 @@
+import type postgres from 'postgres';
+import { sanitizedJson, sanitizeText } from './sanitize-text.ts';
+
+export interface AuditEntry {
+  actor: string;
+  action: string;
+  messageId: string;
+  details: Record<string, string | number | null>;
+}
+
+/** Adds entries to the audit log; one that is there already with the same details (a batch that came again) is not added twice. */
+export async function writeAudit(sql: postgres.ISql, entries: readonly AuditEntry[]): Promise<void> {
+  await sql`
+    INSERT INTO audit_log (actor, action, message_id, details)
+    SELECT DISTINCT e.actor, e.action, e.message_id, e.details::jsonb
+    FROM unnest(
+      ${entries.map((entry) => sanitizeText(entry.actor))}::text[],
+      ${entries.map((entry) => entry.action)}::text[],
+      ${entries.map((entry) => entry.messageId)}::uuid[],
+      ${entries.map((entry) => sanitizedJson(entry.details))}::text[]
+    ) AS e (actor, action, message_id, details)
+    WHERE NOT EXISTS (
+      SELECT FROM audit_log a
+      WHERE a.message_id = e.message_id AND a.action = e.action AND a.actor = e.actor AND a.details = e.details::jsonb
+    )`;
+}
