@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { parsePackages, type DebianPackage } from './debian-control.ts';
 
 const run = promisify(execFile);
 const STATUS_FILE = '/var/lib/dpkg/status';
@@ -74,13 +75,6 @@ async function firstThatExists(apt: Apt, candidates: readonly string[][]): Promi
   throw new Error(`the package sources of this system have none of ${candidates.map((names) => names[0]).join(', ')}`);
 }
 
-interface DebianPackage {
-  /** One list of alternatives for each dependency. */
-  dependencies: string[][];
-  provides: string[];
-  isInstalled: boolean;
-}
-
 async function withMissingDependencies(apt: Apt, wanted: readonly string[]): Promise<string[]> {
   const installed = installedNames();
   const chosen = new Set<string>();
@@ -108,26 +102,4 @@ async function showPackages(apt: Apt, names: readonly string[]): Promise<Map<str
   const known = names.filter((name) => all.has(name));
   if (known.length === 0) return new Map();
   return parsePackages(await apt('apt-cache', ['show', '--no-all-versions', ...known]));
-}
-
-/** Reads the paragraphs of dpkg's status file and of apt-cache's answers. */
-function parsePackages(text: string): Map<string, DebianPackage> {
-  const packages = new Map<string, DebianPackage>();
-  for (const paragraph of text.split(/\n\n+/)) {
-    const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(paragraph)?.[1] ?? '';
-    const relations = (value: string) => value.split(',').map((part) => part.split('|').map(nameOf).filter(Boolean));
-    const name = field('Package');
-    if (!name) continue;
-    packages.set(name, {
-      dependencies: [...relations(field('Pre-Depends')), ...relations(field('Depends'))].filter((names) => names.length > 0),
-      provides: relations(field('Provides')).flat(),
-      isInstalled: field('Status').endsWith(' installed'),
-    });
-  }
-  return packages;
-}
-
-/** `libc6 (>= 2.34)` and `python3:any` name libc6 and python3. */
-function nameOf(relation: string): string {
-  return /^\s*([a-z0-9.+-]+)/.exec(relation)?.[1] ?? '';
 }

@@ -4,7 +4,7 @@ import type { RedisProgram } from './redis-program.ts';
 const IMAGE = 'redis:7.4-bookworm';
 
 /** A Redis in a container of a running Docker daemon, or the sentence that says why not. */
-export function findDocker(): RedisProgram | string {
+export function dockerRedis(): RedisProgram | string {
   try {
     execFileSync('docker', ['version', '--format', '{{.Server.Version}}'], { stdio: 'ignore', timeout: 10_000 });
   } catch (error) {
@@ -35,6 +35,6 @@ function nameOf(port: number): string {
 /** Inside the container Redis listens on all addresses of its own network; only 127.0.0.1 of this machine leads there. */
 function containerArgs(settings: string[], folder: string, port: number): string[] {
   const user = process.getuid ? ['--user', `${process.getuid()}:${process.getgid?.()}`] : [];
-  const inside = [...settings, '--bind', '0.0.0.0', '--port', '6379', '--protected-mode', 'no', '--dir', '/data'];
+  const inside = [...settings, '--bind', '0.0.0.0', '--port', '6379', '--protected-mode', 'no', '--dir', '/data', '--pidfile', ''];
   return [...user, '--publish', `127.0.0.1:${port}:6379`, '--volume', `${folder}:/data`, IMAGE, 'redis-server', ...inside];
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { freePort } from './free-port.ts';
@@ -24,11 +24,16 @@ export interface EmbeddedServer extends ServerProcess {
   url: string;
 }
 
-/** Starts the cluster in the folder, made first if there is none, on a free port of 127.0.0.1, with fsync and without passwords. */
+/**
+ * Starts the cluster in the folder, made first if there is none, on a free port of 127.0.0.1, with fsync and without passwords.
+ *
+ * The caller makes sure that no other server works in the folder.
+ */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedServer> {
   const binaries = preparePostgresBinaries(options.binaries);
   if (existsSync(join(options.folder, 'PG_VERSION'))) refuseOtherVersion(options.folder, binaries);
   else createCluster(options, binaries);
+  passOverStalePid(options.folder);
   for (let attempt = 1; attempt <= PORTS_TRIED; attempt += 1) {
     const port = await freePort();
     const server = await spawnServer({
@@ -99,6 +104,19 @@ function refuseOtherVersion(folder: string, binaries: string): void {
   const ours = / (\d+)/.exec(said)?.[1];
   if (made !== ours)
     throw new Error(`the data in ${folder} were made by PostgreSQL ${made}, this is ${ours}; remove them, or set DATABASE_URL`);
+}
+
+/**
+ * After a crash postmaster.pid may name a process that is another one's by now, the more likely in a container, where ids
+ * begin anew; then PostgreSQL would refuse to start. The caller made sure that nobody works in the folder. The file stays,
+ * because its seventh line is how PostgreSQL finds out about server processes that are still ending; but it names this
+ * process, and PostgreSQL passes over the id of its own parent.
+ */
+function passOverStalePid(folder: string): void {
+  const file = join(folder, 'postmaster.pid');
+  if (!existsSync(file)) return;
+  const [, ...rest] = readFileSync(file, 'utf8').split('\n');
+  writeFileSync(file, [process.pid, ...rest].join('\n'));
 }
 
 /** The eighth line of postmaster.pid is what pg_ctl waits for, too. A stale file of a crash names another process in its first line. */

@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import type { EmbeddedServer } from './embedded-postgres.ts';
 import { freePort } from './free-port.ts';
-import { findRedisProgram } from './find-redis.ts';
+import { findRedis } from './find-redis.ts';
 import { isUp, spawnServer } from './server-process.ts';
 
 const PORTS_TRIED = 5;
@@ -13,12 +14,12 @@ export async function startRedis(options: {
   logFile: string;
   onProgress?: (text: string) => void;
 }): Promise<EmbeddedServer> {
-  const program = await findRedisProgram(options.onProgress);
+  const program = await findRedis({ onProgress: options.onProgress });
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   for (let attempt = 1; attempt <= PORTS_TRIED; attempt += 1) {
     const port = await freePort();
     const server = await spawnServer({
-      ...program.command(settings(port), options.folder, port),
+      ...program.command(settings(port, options.folder), options.folder, port),
       cwd: options.folder,
       logFile: options.logFile,
       stopSignals: [{ signal: 'SIGTERM', patienceMs: 10_000 }],
@@ -34,10 +35,11 @@ export async function startRedis(options: {
   throw new Error(`Redis found ${PORTS_TRIED} free ports, and each was taken by another process before it could use it`);
 }
 
-function settings(port: number): string[] {
+function settings(port: number, folder: string): string[] {
   const values: [string, string][] = [
     ['bind', '127.0.0.1'],
     ['port', String(port)],
+    ['pidfile', join(folder, 'redis.pid')],
     ['databases', '256'],
     ['appendonly', 'yes'],
     ['appendfsync', 'always'],

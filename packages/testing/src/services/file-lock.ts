@@ -10,9 +10,11 @@ export interface FileLock {
 /** Another process holds the lock. */
 export class LockHeldError extends Error {
   override name = 'LockHeldError';
+  readonly path: string;
   readonly pid: number;
   constructor(path: string, pid: number) {
     super(`process ${pid} holds ${path}`);
+    this.path = path;
     this.pid = pid;
   }
 }
@@ -45,7 +47,8 @@ export async function withLock<T>(path: string, work: () => Promise<T>, options:
         lock.release();
       }
     } catch (error) {
-      if (!(error instanceof LockHeldError && error.message.includes(path)) || performance.now() > deadline) throw error;
+      const isHeld = error instanceof LockHeldError && error.path === path;
+      if (!isHeld || performance.now() > deadline) throw error;
     }
     await delay(100);
   }

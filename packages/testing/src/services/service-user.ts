@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 
@@ -38,5 +38,6 @@ export function reachableTempFolder(): string {
   const folders = [tmpdir(), '/tmp', '/var/tmp'];
   const found = folders.find((folder) => existsSync(folder) && (!user || canReach(folder, user)));
   if (!found) throw new Error(`PostgreSQL does not run as root, and user ${user?.uid} reaches none of ${folders.join(', ')}; set TMPDIR`);
-  return found;
+  // Without symbolic links, so that it can be compared with the working directory of a process.
+  return realpathSync(found);
 }

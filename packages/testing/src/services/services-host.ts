@@ -22,12 +22,18 @@ process.on('message', (message: ToHost) => {
   else if (message.type === 'watch') watched.add(message.pid);
   else void end({ waitForWatched: false });
 });
+// The parent reads our standard error; when it is gone, writing there fails, and nobody minds.
+process.stderr.on('error', () => {});
+process.on('uncaughtException', (error) => {
+  console.error(error);
+  void end({ waitForWatched: false });
+});
 process.on('disconnect', () => void end({ waitForWatched: true }));
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end({ waitForWatched: true }));
 
 async function start(options: HostOptions): Promise<void> {
   const onProgress = (text: string) => tell({ type: 'progress', text });
-  const opened = openServiceFolders(options);
+  const opened = await openServiceFolders(options);
   folders = opened;
   const own = async (server: Promise<EmbeddedServer>) => {
     const running = await server;
@@ -36,8 +42,8 @@ async function start(options: HostOptions): Promise<void> {
     return running.url;
   };
   const results = await Promise.allSettled([
-    options.postgres ? own(startPostgres({ ...opened.postgres(), binaries: options.postgresBinaries })) : '',
-    options.redis ? own(startRedis({ ...opened.redis(), onProgress })) : '',
+    options.postgres ? own(startPostgres({ ...opened.postgres, binaries: options.postgresBinaries })) : '',
+    options.redis ? own(startRedis({ ...opened.redis, onProgress })) : '',
   ]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
@@ -52,7 +58,7 @@ async function fail(error: unknown): Promise<void> {
 }
 
 function endedByItself(server: EmbeddedServer): void {
-  if (!ending) console.error(`the server at ${server.url} ended by itself`);
+  if (!ending) tell({ type: 'progress', text: `the server at ${server.url} ended by itself` });
 }
 
 function end(options: { waitForWatched: boolean }): Promise<void> {

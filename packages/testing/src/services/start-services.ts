@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { FromHost, HostOptions, ToHost } from './host-protocol.ts';
 import { repositoryFolder } from './repository.ts';
@@ -24,6 +25,8 @@ export interface StartServicesOptions {
 export interface Services {
   databaseUrl: string;
   redisUrl: string;
+  /** The processes that were started for the caller, the host first; empty when none was. */
+  pids: readonly number[];
   /** The services outlive these processes when the caller dies, for 30 s at most, so that they can drain. */
   watch(pid: number): void;
   /** Stops what was started and returns when it has ended. Safe to repeat. */
@@ -40,15 +43,17 @@ export async function startServices(options: StartServicesOptions = {}): Promise
   const { databaseUrl: givenDatabase, redisUrl: givenRedis, onProgress, postgres = true, redis = true, ...rest } = options;
   const wanted: HostOptions = { ...rest, postgres: postgres && !givenDatabase, redis: redis && !givenRedis };
   const given = { databaseUrl: (postgres && givenDatabase) || '', redisUrl: (redis && givenRedis) || '' };
-  if (!wanted.postgres && !wanted.redis) return { ...given, watch: () => {}, stop: () => Promise.resolve() };
+  if (!wanted.postgres && !wanted.redis) return { ...given, pids: [], watch: () => {}, stop: () => Promise.resolve() };
   const host = forkHost();
   const ready = await askToStart(host, wanted, onProgress);
   // The host does not keep the caller's process alive: a caller that ends without stop() has its services ended by the host.
   host.unref();
   host.channel?.unref();
+  (host.stderr as Socket | null)?.unref();
   return {
     databaseUrl: ready.databaseUrl || given.databaseUrl,
     redisUrl: ready.redisUrl || given.redisUrl,
+    pids: [host.pid ?? 0, ...ready.pids],
     watch: (pid) => tell(host, { type: 'watch', pid }),
     stop: () => stopHost(host),
   };
@@ -60,7 +65,7 @@ function forkHost(): ChildProcess {
     cwd: repositoryFolder,
     detached: true,
     execArgv: ['--conditions=@tickmark/source', '--import', tsx],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
 }
 

@@ -15,14 +15,20 @@ const PACKAGES = [
  * Two processes that call at once fetch it once: the second waits. What the cache holds is complete, because it is renamed
  * into its place after it has run.
  *
- * @throws when this is another system, or its package sources cannot be reached or are too old
+ * @returns why there is none, when this is another system, or its package sources cannot be reached or are too old
  */
-export async function unpackedRedis(cache: string, onProgress?: (text: string) => void): Promise<RedisProgram> {
+export async function unpackedRedis(cache: string, onProgress?: (text: string) => void): Promise<RedisProgram | string> {
   const found = findUnpacked(cache);
   if (found) return found;
-  if (!hasDebianTools()) throw new Error('this is neither Debian nor Ubuntu');
+  if (!hasDebianTools()) return 'this is neither Debian nor Ubuntu, whose package could be unpacked';
   mkdirSync(cache, { recursive: true });
-  return withLock(join(cache, 'lock'), async () => findUnpacked(cache) ?? (await unpack(cache, onProgress)), { timeoutMs: 180_000 });
+  try {
+    return await withLock(join(cache, 'lock'), async () => findUnpacked(cache) ?? (await unpack(cache, onProgress)), {
+      timeoutMs: 180_000,
+    });
+  } catch (error) {
+    return `the distribution's package cannot be used: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 async function unpack(cache: string, onProgress?: (text: string) => void): Promise<RedisProgram> {
