@@ -1,5 +1,5 @@
 import { createDatabase } from '@tickmark/delivery';
-import { parseApiKeys } from '@tickmark/http';
+import { listen, parseApiKeys } from '@tickmark/http';
 import { createProducers } from '@tickmark/queues';
 import {
   createLogger,
@@ -34,7 +34,7 @@ const listener = await startInternalListener({
   log,
   ready: () => app.readiness(),
 });
-await app.server.listen({ host: config.LISTEN_HOST, port: config.CONSOLE_PORT });
+await listen(app.server, { host: config.LISTEN_HOST, port: config.CONSOLE_PORT, portKey: 'CONSOLE_PORT' });
 
 createShutdown({
   log,

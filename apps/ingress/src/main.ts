@@ -1,5 +1,5 @@
 import { parseSenders } from '@tickmark/domain';
-import { parseApiKeys } from '@tickmark/http';
+import { listen, parseApiKeys } from '@tickmark/http';
 import { createProducers } from '@tickmark/queues';
 import {
   createLogger,
@@ -20,12 +20,8 @@ const config = loadConfig(keysUsedBy('ingress'), {
 });
 const log = createLogger({ process: 'ingress', level: config.LOG_LEVEL });
 const metrics = createMetrics({ process: 'ingress' });
-const producers = createProducers({
-  redisUrl: config.REDIS_URL.reveal(),
-  base: config.QUEUE_PREFIX,
-  deadlineMs: PRODUCERS_DEADLINE_MS,
-  log,
-});
+const redis = { redisUrl: config.REDIS_URL.reveal(), base: config.QUEUE_PREFIX };
+const producers = createProducers({ ...redis, deadlineMs: PRODUCERS_DEADLINE_MS, log });
 const ingress = await createIngress(
   { producers, metrics, clock: systemClock, log },
   {
@@ -48,7 +44,7 @@ const listener = await startInternalListener({
   log,
   ready: () => ingress.readiness(),
 });
-await ingress.server.listen({ host: config.LISTEN_HOST, port: config.INGRESS_PORT });
+await listen(ingress.server, { host: config.LISTEN_HOST, port: config.INGRESS_PORT, portKey: 'INGRESS_PORT' });
 
 createShutdown({
   log,

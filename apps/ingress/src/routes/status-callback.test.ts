@@ -116,9 +116,7 @@ describe('POST /webhooks/twilio/status', () => {
     });
 
     it.each(['', 'x', '=', 'AAAAAAAAAAAAAAAAAAAAAAAAAAA=', '='.repeat(28), 'x'.repeat(8_000)])('the signature "%s"', async (signature) => {
-      expect(await ingress.webhook(statusPath(), statusCallback(ingress), { signature })).toMatchObject(
-        refused,
-      );
+      expect(await ingress.webhook(statusPath(), statusCallback(ingress), { signature })).toMatchObject(refused);
       expect((await ingress.enqueued()).events).toEqual([]);
     });
 
