@@ -118,17 +118,11 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[]) {
 }
 
 function toAnswer(row: ClaimRow): ClaimAnswer {
-  switch (row.verdict) {
-    case 'claimed':
-      return { kind: 'claimed', request: toRequest(row), sender: row.sender, claimedAt: row.claimedAt };
-    case 'not_due':
-      // A waiting row always has a due time (a CHECK), so the fallback is for the compiler alone.
-      return { kind: 'not_due', dueAt: row.dueAt ?? new Date() };
-    case 'ended':
-      return { kind: 'ended', status: row.status };
-    case 'not_mine':
-      return { kind: 'not_mine' };
-  }
+  const { verdict, status, sender, claimedAt, dueAt } = row;
+  if (verdict === 'claimed') return { kind: verdict, request: toRequest(row), sender, claimedAt };
+  // A waiting row always has a due time (a CHECK): the second condition is for the compiler alone.
+  if (verdict === 'not_due' && dueAt !== null) return { kind: verdict, dueAt };
+  return verdict === 'ended' ? { kind: verdict, status } : { kind: 'not_mine' };
 }
 
 function toRequest(row: ClaimRow): SendRequest {

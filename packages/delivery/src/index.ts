@@ -6,14 +6,15 @@ export { createDatabase, type Database, type DatabaseOptions } from './database.
 export { findWaiting, type WaitingCursor, type WaitingMessage } from './find-waiting.ts';
 export {
   getMessageDeliveryStatus,
-  type ErrorDescription,
+  type MessageContent,
   type MessageDeliveryStatus,
   type MessageDeliveryStatusDeps,
-  type TimelineEntry,
+  type ShownError,
 } from './get-message-delivery-status.ts';
 export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
 export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
 export { markStaleSending } from './mark-stale-sending.ts';
+export type { TimelineEntry } from './message-timeline.ts';
 export { migrateDatabase } from './migrate-database.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
 export { recordOutcome, type OutcomeRecord, type RecordAnswer } from './record-outcome.ts';

@@ -1,6 +1,11 @@
 import type { MessageStatus, SendOutcome } from '@tickmark/domain';
-import type { Database } from './database.ts';
 import type { Settled } from '@tickmark/runtime';
+import type postgres from 'postgres';
+import { applyEvidence } from './apply-evidence.ts';
+import { inStatement, inTransaction, type Database } from './database.ts';
+import { evidenceOfCreate } from './evidence.ts';
+import { sanitizeText } from './sanitize-text.ts';
+import { settleBatch } from './settle-batch.ts';
 
 export interface OutcomeRecord {
   id: string;
@@ -9,13 +14,157 @@ export interface OutcomeRecord {
   outcome: SendOutcome;
 }
 
-export type RecordAnswer =
-  | { kind: 'recorded'; status: MessageStatus; dueAt: Date | null }
-  /** A status callback had come first, or the outcome belongs to an older attempt: what was missing is filled in. */
-  | { kind: 'merged' }
-  /** Nothing here expects this outcome: recorded before, or the claim is someone else's. */
-  | { kind: 'ignored' };
+/**
+ * - `recorded`: the row took the outcome, now or when the same record came before; `dueAt` says when it may be claimed again.
+ * - `merged`: the message was known further already (a callback came first) or has a newer attempt; what was missing is filled in.
+ * - `ignored`: no row expects this outcome (another claim holds it, or its attempt has another sid).
+ */
+export type RecordAnswer = { kind: 'recorded'; status: MessageStatus; dueAt: Date | null } | { kind: 'merged' } | { kind: 'ignored' };
 
-export function recordOutcome(_db: Pick<Database, 'sql'>, _records: readonly OutcomeRecord[]): Promise<Settled<RecordAnswer>[]> {
-  throw new Error('not written yet');
+/** Longest back-off after throttles in a row; the first is 0.5 to 1 s, and each next one twice as long. */
+const BACKOFF_SECONDS_MAX = 30;
+const RETRY_AFTER_MS_MAX = 60_000;
+
+/**
+ * Writes down what became of calls whose claims were granted. Answers are in the order of the records.
+ *
+ * A sid is never lost: with another token, or with rows that have the sid already, it is bound the way a callback's sid is.
+ * Safe to repeat: the same record is answered the same and changes nothing more.
+ */
+export function recordOutcome(db: Pick<Database, 'sql'>, records: readonly OutcomeRecord[]): Promise<Settled<RecordAnswer>[]> {
+  return settleBatch(records, async (batch) => {
+    const rows = await inStatement(db.sql, (sql) => recordRows(sql, batch));
+    const unbound = batch.filter((_record, index) => rows[index]?.verdict === 'bind_first');
+    if (unbound.length === 0) return rows.map(toAnswer);
+    const bound = await inTransaction(db.sql, (tx) => bindSids(tx, unbound));
+    return batch.map((record, index) => bound.get(record) ?? toAnswer(rows[index]));
+  });
+}
+
+/**
+ * - `record`: the row takes it. · `repeated`: it has taken it. · `fill`: the sid is there already, the rest is filled in.
+ * - `archive`: noted at the older attempt. · `bind_first`: the sid has to find its place; nothing was changed yet. · `ignored`.
+ */
+type Verdict = 'record' | 'repeated' | 'fill' | 'archive' | 'bind_first' | 'ignored';
+
+interface RecordRow {
+  verdict: Verdict;
+  status: MessageStatus | null;
+  dueAt: Date | null;
+}
+
+function recordRows(sql: postgres.ISql, batch: readonly OutcomeRecord[]) {
+  const ids = batch.map((record) => record.id);
+  return sql<RecordRow[]>`
+    WITH records AS MATERIALIZED (${recordTable(sql, batch)}), locked AS MATERIALIZED (
+      -- In key order, so that two batches with the same rows wait for each other instead of for ever.
+      SELECT id, status, rank, attempts, claim_token, message_sid, outcome, due_at
+      FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
+    ), decided AS MATERIALIZED (
+      SELECT r.*, l.status AS old_status, l.due_at AS old_due_at, ${decide(sql)} AS verdict
+      FROM records r LEFT JOIN locked l USING (id)
+    ), winners AS MATERIALIZED (
+      SELECT DISTINCT ON (id) * FROM decided WHERE verdict IN ('record', 'fill') ORDER BY id, position
+    ), recorded AS (
+      UPDATE whatsapp_messages m SET ${takeOutcome(sql)}
+      FROM winners w
+      WHERE m.id = w.id AND m.claim_token = w.token AND (m.message_sid IS NULL OR m.message_sid = w.message_sid)
+      RETURNING m.id, m.status, m.due_at
+    ), archived AS (
+      UPDATE message_attempts a
+      SET outcome = d.outcome, ended_at = now(), http_status = d.http_status, request_id = d.request_id,
+        error_code = COALESCE(a.error_code, d.error_code)
+      FROM decided d
+      WHERE d.verdict = 'archive' AND a.message_id = d.id AND a.attempt = d.attempt AND a.claim_token = d.token AND a.outcome IS NULL
+    )
+    SELECT d.verdict, COALESCE(n.status, d.old_status) AS status, COALESCE(n.due_at, d.old_due_at) AS "dueAt"
+    FROM decided d LEFT JOIN recorded n USING (id)
+    ORDER BY d.position`;
+}
+
+function recordTable(sql: postgres.ISql, batch: readonly OutcomeRecord[]) {
+  const outcomes = batch.map((record) => record.outcome);
+  return sql`
+    SELECT * FROM unnest(
+      ${batch.map((record) => record.id)}::uuid[], ${batch.map((record) => record.attempt)}::int[],
+      ${batch.map((record) => record.token)}::uuid[], ${outcomes.map((outcome) => outcome.kind)}::text[],
+      ${outcomes.map((outcome) => (outcome.kind === 'accepted' ? sanitizeText(outcome.messageSid) : null))}::text[],
+      ${outcomes.map((outcome) => outcome.errorCode)}::int[], ${outcomes.map((outcome) => outcome.httpStatus)}::int[],
+      ${outcomes.map((outcome) => (outcome.kind === 'accepted' ? null : sanitizeText(outcome.requestId)))}::text[],
+      ${outcomes.map((outcome) => (outcome.kind === 'throttled' ? clampRetryAfter(outcome.retryAfterMs) : null))}::int[]
+    ) WITH ORDINALITY AS r (id, attempt, token, outcome, message_sid, error_code, http_status, request_id, retry_after_ms, position)`;
+}
+
+function clampRetryAfter(ms: number | null): number | null {
+  return ms === null ? null : Math.round(Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX));
+}
+
+function decide(sql: postgres.ISql) {
+  const mine = sql`(l.claim_token = r.token AND l.attempts = r.attempt)`;
+  return sql`CASE
+    WHEN ${mine} AND l.outcome = r.outcome AND l.message_sid IS NOT DISTINCT FROM r.message_sid THEN 'repeated'
+    WHEN r.outcome = 'accepted' THEN CASE
+      WHEN NOT ${mine} OR l.id IS NULL THEN 'bind_first'
+      WHEN l.message_sid = r.message_sid THEN 'fill'
+      WHEN l.message_sid IS NOT NULL THEN 'ignored'
+      -- Another row has the sid, most often an external one that a callback without our id made.
+      WHEN EXISTS (SELECT FROM whatsapp_messages h WHERE h.message_sid = r.message_sid) THEN 'bind_first'
+      WHEN l.rank >= 20 THEN 'fill'
+      ELSE 'record'
+    END
+    WHEN ${mine} AND l.status IN ('sending', 'unknown') AND l.message_sid IS NULL THEN 'record'
+    WHEN r.attempt < l.attempts THEN 'archive'
+    ELSE 'ignored'
+  END`;
+}
+
+/** The newest attempt's columns always; the message's own only when the outcome decides them. */
+function takeOutcome(sql: postgres.ISql) {
+  const ifRecorded = (kind: SendOutcome['kind']) => sql`w.verdict = 'record' AND w.outcome = ${kind}`;
+  return sql`
+    outcome = w.outcome, ended_at = now(), http_status = w.http_status, request_id = w.request_id, updated_at = now(),
+    message_sid = COALESCE(m.message_sid, w.message_sid),
+    sid_source = COALESCE(m.sid_source, CASE WHEN w.message_sid IS NOT NULL THEN 'record' END),
+    status = CASE WHEN w.verdict = 'record' THEN
+      CASE w.outcome WHEN 'accepted' THEN 'queued' WHEN 'throttled' THEN 'retrying' WHEN 'rejected' THEN 'failed' ELSE 'unknown' END
+      ELSE m.status END,
+    rank = CASE WHEN w.verdict = 'record' THEN CASE w.outcome WHEN 'accepted' THEN 20 WHEN 'rejected' THEN 50 ELSE 0 END ELSE m.rank END,
+    error_code = CASE WHEN w.verdict = 'record' THEN w.error_code ELSE m.error_code END,
+    queued_at = CASE WHEN w.outcome = 'accepted' THEN LEAST(m.queued_at, now()) ELSE m.queued_at END,
+    failed_at = CASE WHEN ${ifRecorded('rejected')} THEN now() ELSE m.failed_at END,
+    throttles = CASE WHEN ${ifRecorded('throttled')} THEN m.throttles + 1 ELSE 0 END,
+    due_at = CASE WHEN ${ifRecorded('throttled')} THEN now() + ${backoff(sql)} ELSE m.due_at END`;
+}
+
+/** What Twilio asked for, else random so that rows which were throttled together do not come back together. */
+function backoff(sql: postgres.ISql) {
+  return sql`COALESCE(
+    w.retry_after_ms * interval '1 millisecond',
+    LEAST(${BACKOFF_SECONDS_MAX}::float8, (0.5 + random() / 2) * 2 ^ LEAST(m.throttles, 10)) * interval '1 second')`;
+}
+
+/**
+ * Lets sids that the plain statement cannot place find their row or attempt: the token is another one's, the row is gone (a restored
+ * backup), or another row has the sid. What the call cannot have caused (a lower status) stays.
+ */
+async function bindSids(tx: postgres.ISql, records: readonly OutcomeRecord[]): Promise<Map<OutcomeRecord, RecordAnswer>> {
+  const sidOf = ({ outcome }: OutcomeRecord) => (outcome.kind === 'accepted' ? sanitizeText(outcome.messageSid) : '');
+  const evidence = new Map(records.map((record) => [sidOf(record), evidenceOfCreate(sidOf(record), record.id, record.attempt)]));
+  const applied = await applyEvidence(tx, [...evidence.values()]);
+  await recordRows(tx, records);
+  await tx`
+    UPDATE message_attempts SET outcome = 'accepted', ended_at = COALESCE(ended_at, now())
+    WHERE message_sid = ANY (${[...evidence.keys()]}::text[]) AND outcome IS DISTINCT FROM 'accepted'`;
+  return new Map(
+    records.map((record) => {
+      const place = applied.get(sidOf(record))?.place;
+      return [record, { kind: place === 'message' || place === 'attempt' ? 'merged' : 'ignored' }];
+    }),
+  );
+}
+
+function toAnswer(row: RecordRow | undefined): RecordAnswer {
+  if (row?.verdict === 'fill' || row?.verdict === 'archive') return { kind: 'merged' };
+  if (row === undefined || row.status === null || row.verdict === 'ignored' || row.verdict === 'bind_first') return { kind: 'ignored' };
+  return { kind: 'recorded', status: row.status, dueAt: row.status === 'retrying' ? row.dueAt : null };
 }

@@ -1,12 +1,38 @@
-import type { Claim } from './claim-for-sending.ts';
-import type { Database } from './database.ts';
 import type { Settled } from '@tickmark/runtime';
+import type postgres from 'postgres';
+import type { Claim } from './claim-for-sending.ts';
+import { inStatement, type Database } from './database.ts';
+import { settleBatch } from './settle-batch.ts';
 
 export interface ReleaseAnswer {
   /** False: the row is no longer claimed under this token, nothing changed. */
   released: boolean;
 }
 
-export function releaseClaim(_db: Pick<Database, 'sql'>, _claims: readonly Claim[]): Promise<Settled<ReleaseAnswer>[]> {
-  throw new Error('not written yet');
+/**
+ * Gives back claims whose call was never made: the rows are waiting again, due now. The attempt stays counted, so that no two calls ever
+ * share a number. Only for calls that certainly did not begin. Safe to repeat; answers are in the order of the claims.
+ */
+export function releaseClaim(db: Pick<Database, 'sql'>, claims: readonly Claim[]): Promise<Settled<ReleaseAnswer>[]> {
+  return settleBatch(claims, (batch) => inStatement(db.sql, (sql) => releaseRows(sql, batch)));
+}
+
+function releaseRows(sql: postgres.ISql, batch: readonly Claim[]): Promise<ReleaseAnswer[]> {
+  const ids = batch.map((claim) => claim.id);
+  return sql<ReleaseAnswer[]>`
+    WITH claims AS MATERIALIZED (
+      SELECT * FROM unnest(${ids}::uuid[], ${batch.map((claim) => claim.token)}::uuid[]) WITH ORDINALITY AS c (id, token, position)
+    ), locked AS MATERIALIZED (
+      -- In key order, so that two batches with the same rows wait for each other instead of for ever.
+      SELECT id, claim_token FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
+    ), released AS (
+      UPDATE whatsapp_messages m
+      SET status = 'accepted', due_at = now(), outcome = 'released', ended_at = now(), updated_at = now()
+      FROM (SELECT DISTINCT id, token FROM claims JOIN locked l USING (id) WHERE l.claim_token = token) c
+      WHERE m.id = c.id AND m.claim_token = c.token AND m.status IN ('sending', 'unknown') AND m.message_sid IS NULL
+      RETURNING m.id, m.claim_token
+    )
+    SELECT r.id IS NOT NULL AS released
+    FROM claims c LEFT JOIN released r ON r.id = c.id AND r.claim_token = c.token
+    ORDER BY c.position`;
 }

@@ -1,0 +1,71 @@
+import type { auditLog, messageAttempts, messageStatusLogs, whatsappMessages } from './schema.ts';
+
+/** One thing that happened to a message. Absent is null. */
+export interface TimelineEntry {
+  /** ISO 8601 in UTC. */
+  at: string;
+  kind: 'accepted' | 'attempt' | 'callback' | 'reconciled' | 'operator';
+  /** Of an attempt its outcome, of a callback Twilio's own word, of an operator the action. */
+  status: string | null;
+  errorCode: number | null;
+  attempt: number | null;
+  /** Who told it: `callback`, `poll`, `list`, the actor of an action, or the producer. */
+  source: string | null;
+}
+
+interface TimelineRows {
+  row: typeof whatsappMessages.$inferSelect;
+  attempts: readonly (typeof messageAttempts.$inferSelect)[];
+  logs: readonly (typeof messageStatusLogs.$inferSelect)[];
+  audits: readonly (typeof auditLog.$inferSelect)[];
+}
+
+/** What happened to a message, oldest first; what happened in the same millisecond in the order of a message's life. */
+export function buildTimeline(rows: TimelineRows): TimelineEntry[] {
+  const entries = [...acceptance(rows), ...attemptsOf(rows), ...callbacks(rows), ...actions(rows)];
+  return entries.sort((a, b) => a.at.localeCompare(b.at));
+}
+
+function acceptance({ row }: TimelineRows): TimelineEntry[] {
+  if (row.acceptedAt === null) return [];
+  const status = row.sendAt !== null && row.sendAt > row.acceptedAt ? 'scheduled' : 'accepted';
+  return [{ at: row.acceptedAt.toISOString(), kind: 'accepted', status, errorCode: null, attempt: null, source: row.producer }];
+}
+
+function attemptsOf({ row, attempts }: TimelineRows): TimelineEntry[] {
+  // The newest attempt is on the message's own row. Its error code counts as long as the call itself set it.
+  const own = {
+    attempt: row.attempts,
+    claimedAt: row.claimedAt,
+    endedAt: row.endedAt,
+    outcome: row.outcome,
+    errorCode: row.outcome === 'accepted' ? null : row.errorCode,
+  };
+  const older = attempts.filter(({ attempt }) => attempt < row.attempts);
+  return [...older, own].flatMap(({ attempt, claimedAt, endedAt, outcome, errorCode }) => {
+    const at = claimedAt ?? endedAt;
+    return at === null ? [] : [{ at: at.toISOString(), kind: 'attempt' as const, status: outcome, errorCode, attempt, source: null }];
+  });
+}
+
+function callbacks({ logs }: TimelineRows): TimelineEntry[] {
+  return logs.map(({ receivedAt, source, status, errorCode, attempt }) => ({
+    at: receivedAt.toISOString(),
+    kind: source === 'callback' ? ('callback' as const) : ('reconciled' as const),
+    status,
+    errorCode,
+    attempt,
+    source,
+  }));
+}
+
+function actions({ audits }: TimelineRows): TimelineEntry[] {
+  return audits.map(({ at, actor, action }) => ({
+    at: at.toISOString(),
+    kind: 'operator' as const,
+    status: action,
+    errorCode: null,
+    attempt: null,
+    source: actor,
+  }));
+}
