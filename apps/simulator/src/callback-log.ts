@@ -56,13 +56,14 @@ export function createCallbackLog(rowsMax: number): CallbackLog {
       tries: new Uint8Array(CHUNK_ROWS),
     };
     chunks.push(chunk);
-    const oldest = chunks[0]?.length ?? 0;
-    if (rowCount - oldest >= rowsMax) {
-      chunks.shift();
-      rowCount -= oldest;
-      droppedRows += oldest;
-    }
     return chunk;
+  };
+  const dropOldestChunk = () => {
+    const oldest = chunks[0]?.length ?? 0;
+    if (rowCount - oldest < rowsMax) return;
+    chunks.shift();
+    rowCount -= oldest;
+    droppedRows += oldest;
   };
 
   return {
@@ -75,6 +76,7 @@ export function createCallbackLog(rowsMax: number): CallbackLog {
       chunk.httpStatuses[index] = httpStatus ?? 0;
       chunk.tries[index] = tries;
       rowCount++;
+      dropOldestChunk();
     },
     rows: function* (sinceMs, sids) {
       for (const chunk of chunks) {

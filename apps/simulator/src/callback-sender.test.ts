@@ -1,10 +1,11 @@
 import net from 'node:net';
-import { silentLog as log } from './testing/silent-log.ts';
+import { captureLogger, randomToken } from '@tickmark/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createCallbackSender, type CallbackSender } from './callback-sender.ts';
-import { startCallbackReceiver, type CallbackReceiver, type ReceiverAct } from './testing/callback-receiver.ts';
+import { startCallbackReceiver, type CallbackReceiver, type ReceiverAct } from './fixtures/callback-receiver.ts';
 
-const TOKEN = 'a-token-of-a-test';
+const TOKEN = randomToken();
+const { log } = captureLogger({ process: 'simulator' });
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
   for (const thing of open.splice(0).toReversed()) await thing.close();
