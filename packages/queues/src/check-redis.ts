@@ -1,5 +1,5 @@
 import { withDeadline, type Logger } from '@tickmark/runtime';
-import type { Redis } from 'ioredis';
+import { ReplyError, type Redis } from 'ioredis';
 import { connectProducer } from './connections.ts';
 import { withoutPayload } from './errors.ts';
 
@@ -29,10 +29,24 @@ export async function checkRedis(options: { redisUrl: string; log: Logger; deadl
 
 /** The same over a connection that is there. Rejects when the server does not answer. */
 export async function checkServer(redis: Redis): Promise<RedisCheck> {
-  const info = parseInfo(await redis.info());
+  const [info, appendfsync] = await Promise.all([redis.info(), readAppendfsync(redis)]);
+  return judgeServer(info, appendfsync);
+}
+
+/**
+ * Judges a server by its INFO text.
+ *
+ * @param appendfsync undefined when it could not be read
+ */
+export function judgeServer(infoText: string, appendfsync: string | undefined): RedisCheck {
+  const info = parseInfo(infoText);
   const engine = info.has('valkey_version') ? 'valkey' : 'redis';
-  const version = info.get(`${engine}_version`) ?? 'unknown';
-  const warnings = await findDurabilityWarnings(redis, info);
+  const version = info.get(`${engine}_version`) ?? 'of an unknown version';
+  const warnings: string[] = [];
+  const advice = 'set appendonly yes and appendfsync always, or a crash can lose what was accepted';
+  if (info.get('aof_enabled') !== '1') warnings.push(`AOF is off: ${advice}`);
+  else if (appendfsync !== 'always') warnings.push(`appendfsync is ${appendfsync ?? 'not readable (CONFIG is not allowed)'}: ${advice}`);
+
   if (!isAtLeast(version, OLDEST[engine])) {
     return { ok: false, warnings, reason: `${engine} ${version} is too old: use Redis 7.0, Valkey 7.2 or newer` };
   }
@@ -44,15 +58,13 @@ export async function checkServer(redis: Redis): Promise<RedisCheck> {
   return { ok: true, warnings };
 }
 
-async function findDurabilityWarnings(redis: Redis, info: Map<string, string>): Promise<string[]> {
-  const advice = 'set appendonly yes and appendfsync always, or a crash can lose what was accepted';
-  if (info.get('aof_enabled') !== '1') return [`AOF is off: ${advice}`];
+async function readAppendfsync(redis: Redis): Promise<string | undefined> {
   try {
-    const [, appendfsync] = await redis.config('GET', 'appendfsync');
-    return appendfsync === 'always' ? [] : [`appendfsync is ${appendfsync ?? 'unknown'}: ${advice}`];
-  } catch {
-    // Hosted servers often forbid CONFIG; that says nothing about how they write.
-    return [`appendfsync could not be read (CONFIG is not allowed): ${advice}`];
+    return (await redis.config('GET', 'appendfsync'))[1];
+  } catch (error) {
+    // Hosted servers often forbid CONFIG, which says nothing about how they write.
+    if (error instanceof ReplyError) return undefined;
+    throw error;
   }
 }
 

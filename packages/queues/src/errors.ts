@@ -8,22 +8,16 @@ export class QueueTimeoutError extends Error {
   override name = 'QueueTimeoutError';
 }
 
-const MESSAGE_LENGTH_MAX = 300;
-
 /**
- * A copy of an error that is fit for a log: its name, code, stack frames, the first line of its message, and the same of its cause.
+ * A copy of an error that may be somebody's `cause`: its name, code and the first line of its message.
  *
- * Everything else is dropped because that is where payloads hide: ioredis hangs the whole command with its arguments on every reply error,
- * database drivers add the row (`detail`), the query's parameters, or put them on later lines of the message.
+ * ioredis hangs the whole command with its arguments on its errors, and an error that nobody catches is printed with all that hangs on it.
+ * (Our logger leaves such properties out by itself.)
  */
 export function withoutPayload(error: unknown): Error {
   if (!(error instanceof Error)) return new Error('something that is no Error was thrown');
-  const [firstLine = ''] = error.message.split('\n', 1);
-  const copy: Error & { code?: unknown } = new Error(firstLine.slice(0, MESSAGE_LENGTH_MAX));
+  const copy: Error & { code?: unknown } = new Error(error.message.split('\n', 1)[0]);
   copy.name = error.name;
-  const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
-  copy.stack = [`${copy.name}: ${copy.message}`, ...frames].join('\n');
-  if ('code' in error && (typeof error.code === 'string' || typeof error.code === 'number')) copy.code = error.code;
-  if (error.cause instanceof Error && error.cause !== error) copy.cause = withoutPayload(error.cause);
+  if ('code' in error && typeof error.code === 'string') copy.code = error.code;
   return copy;
 }

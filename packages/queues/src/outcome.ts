@@ -1,6 +1,5 @@
 import type { Logger } from '@tickmark/runtime';
 import { DelayedError, UnrecoverableError, WaitingError, type IQueueBackend, type Job } from 'bullmq';
-import { withoutPayload } from './errors.ts';
 
 /** What a processor says became of its job. */
 export type Outcome =
@@ -83,6 +82,6 @@ async function release({ job }: RunningBullJob, move: () => Promise<unknown>, lo
   } catch (error) {
     // Another worker has taken the job (our lock was lost), the move was done and its answer lost, or Redis refuses writes. In no case may
     // the job fail: left as it is, it is found stalled and runs again.
-    log.warn({ jobId: job.id, err: withoutPayload(error) }, 'job could not be put off: it runs again when it is found stalled');
+    log.warn({ jobId: job.id, err: error }, 'job could not be put off: it runs again when it is found stalled');
   }
 }

@@ -22,6 +22,7 @@ export function openProducerConnection(options: { redisUrl: string; log: Logger;
   const { deadlineMs } = options;
   const redis = connectProducer(options.redisUrl, options);
   const firstDial = waitForFirstDial(redis);
+  let closed = false;
 
   return {
     redis,
@@ -30,7 +31,7 @@ export function openProducerConnection(options: { redisUrl: string; log: Logger;
       // The first dial is worth waiting for (a process has just started). Later ones are not: an outage must fail at once, not slowly.
       await withDeadline(firstDial, deadlineMs, unreachable);
       const leftMs = deadlineMs - (monotonicNowMs() - startMs);
-      if (redis.status !== 'ready' || leftMs <= 0) throw unreachable();
+      if (closed || redis.status !== 'ready' || leftMs <= 0) throw unreachable();
       try {
         return await withDeadline(work(), leftMs, () => new QueueTimeoutError(`redis did not answer within ${deadlineMs} ms`));
       } catch (error) {
@@ -38,12 +39,13 @@ export function openProducerConnection(options: { redisUrl: string; log: Logger;
       }
     },
     async close() {
+      closed = true;
       try {
         await withDeadline(redis.quit(), QUIT_DEADLINE_MS);
       } catch {
         // Not connected, or no answer: there is nothing to wait for.
       }
-      redis.disconnect();
+      if (redis.status !== 'end') redis.disconnect();
     },
   };
 }

@@ -64,7 +64,7 @@ export function createQueueWorker<Payload>(options: QueueWorkerOptions<Payload>)
 export function startWorker<Payload>(options: QueueWorkerOptions<Payload>, name: string): { worker: QueueWorker; redis: Redis } {
   const { base = DEFAULT_QUEUE_BASE, queue, log } = options;
   const locks = isSendQueue(queue) ? SEND_LOCKS : OTHER_LOCKS;
-  const connections = openWorkerConnections(options.redisUrl, log);
+  const connections = openWorkerConnections(options.redisUrl);
   const state = { paused: false, breathing: false, running: 0 };
   let closed: Promise<boolean> | undefined;
 

@@ -1,6 +1,5 @@
 import { createErrorLogLimiter, monotonicNowMs, type Logger, type Metrics } from '@tickmark/runtime';
 import type { z } from 'zod';
-import { withoutPayload } from './errors.ts';
 import { applyOutcome, snooze, type Outcome, type RunningBullJob } from './outcome.ts';
 
 /** A job that cannot run here and now comes back after this: soon enough after a deploy or an outage, too seldom to be a load. */
@@ -53,7 +52,7 @@ export function createJobRunner<Payload>(options: JobRunnerOptions<Payload>): (r
     try {
       return await processor(payload.data, { id: job.id ?? '', attemptsMade: job.attemptsMade });
     } catch (error) {
-      limiter.error('processor', withoutPayload(error), 'job could not run: it is tried again in 5 s');
+      limiter.error('processor', error, 'job could not run: it is tried again in 5 s');
       return snooze(Date.now() + SNOOZE_MS);
     }
   }

@@ -1,6 +1,5 @@
-import type { Logger } from '@tickmark/runtime';
 import type { Redis, RedisOptions } from 'ioredis';
-import { connectWorker, logConnectionErrors } from './connections.ts';
+import { connectWorker, ignoreErrors } from './connections.ts';
 
 export interface WorkerConnections {
   /** What a Worker is given. */
@@ -13,13 +12,12 @@ export interface WorkerConnections {
  * The two connections of one Worker, in our hands: BullMQ opens the one that it blocks on by duplicating the first, and its own `close` waits
  * for ever when Redis is away.
  */
-export function openWorkerConnections(redisUrl: string, log: Logger): WorkerConnections {
-  const main = connectWorker(redisUrl, { log });
+export function openWorkerConnections(redisUrl: string): WorkerConnections {
+  const main = connectWorker(redisUrl);
   const all = [main];
   const duplicate = main.duplicate.bind(main);
   main.duplicate = (override?: Partial<RedisOptions>) => {
-    const copy = duplicate(override);
-    logConnectionErrors(copy, log);
+    const copy = ignoreErrors(duplicate(override));
     all.push(copy);
     return copy;
   };
@@ -28,6 +26,7 @@ export function openWorkerConnections(redisUrl: string, log: Logger): WorkerConn
 
 /** Between two dials ioredis has nothing to disconnect and would stay "reconnecting", with everything that waits for it; so it dials first. */
 function endConnection(redis: Redis): void {
+  if (redis.status === 'end') return;
   redis.disconnect();
   if (redis.status !== 'reconnecting') return;
   redis.connect().catch(() => undefined);

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { acceptedMessage, inboundMessage, statusEvent } from './fixtures/messages.ts';
+import { inboundPayloadSchema, intakePayloadSchema, sendPayloadSchema, statusCallbackPayloadSchema } from './payloads.ts';
+
+const PAYLOADS = [
+  ['intake', intakePayloadSchema, { v: 1, messages: [acceptedMessage({ metadata: { order: '7' } })] }],
+  ['send', sendPayloadSchema, { v: 1, id: acceptedMessage().id }],
+  ['status-callback', statusCallbackPayloadSchema, { v: 1, events: [statusEvent()] }],
+  ['inbound', inboundPayloadSchema, { v: 1, messages: [inboundMessage()] }],
+] as const;
+
+/** Records whose keys belong to the message, not to the payload's version. */
+const FREE = new Set(['metadata', 'contentVariables']);
+
+/** Every copy of the payload that has one more field in one of its objects. */
+function withOneMoreField(value: unknown): unknown[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => withOneMoreField(item).map((copy) => value.with(index, copy)));
+  if (typeof value !== 'object' || value === null) return [];
+  const deeper = Object.entries(value).flatMap(([key, inner]) =>
+    FREE.has(key) ? [] : withOneMoreField(inner).map((copy) => ({ ...value, [key]: copy })),
+  );
+  return [{ ...value, newerField: 1 }, ...deeper];
+}
+
+test.each(PAYLOADS)('the payload of %s passes through JSON and the schema unchanged', (_queue, schema, payload) => {
+  expect(schema.parse(JSON.parse(JSON.stringify(payload)))).toEqual(payload);
+});
+
+test.each(PAYLOADS)('a payload of %s of another version is not understood', (_queue, schema, payload) => {
+  expect(schema.safeParse({ ...payload, v: 2 }).success).toBe(false);
+  const { v, ...versionless } = payload;
+  expect(v).toBe(1);
+  expect(schema.safeParse(versionless).success).toBe(false);
+});
+
+test.each(PAYLOADS)(
+  'a payload of %s with a field that this release does not know, at any depth, is not understood',
+  (_queue, schema, payload) => {
+    const newer = withOneMoreField(payload);
+    expect(newer.length).toBeGreaterThan(0);
+    expect(newer.filter((copy) => schema.safeParse(copy).success)).toEqual([]);
+  },
+);
