@@ -14,6 +14,9 @@ const ALIAS = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const ADDRESS = /^(whatsapp:\+[1-9]\d{6,14}|MG[0-9a-fA-F]{32})$/;
 const MPS = /^\d{1,9}(\.\d{1,9})?$/;
 
+/** Aliases name queues and metric labels, which hold no phone numbers; those have seven digits or more. */
+const PHONE_LIKE = /\d{7}/;
+
 /** A sender's queue is `send-<alias>`, and the queue of outcomes that could not be recorded is called `send-outcome`. */
 const RESERVED_ALIAS = 'outcome';
 
@@ -52,6 +55,7 @@ function readEntry(text: string): { alias: string; address: string; mps: string 
 function findProblems({ alias, address, mps }: { alias: string; address: string; mps: string }): string[] {
   const problems: string[] = [];
   if (!ALIAS.test(alias)) problems.push(`the alias must match ${ALIAS.source}`);
+  if (PHONE_LIKE.test(alias)) problems.push('the alias must not have seven digits in a row: it would show a phone number in metrics');
   if (alias === RESERVED_ALIAS) problems.push(`the alias "${RESERVED_ALIAS}" is taken by a queue of the system: choose another one`);
   if (!ADDRESS.test(address)) problems.push('the address must be whatsapp:+<E.164> or MG<32 hex>');
   if (!MPS.test(mps) || !(Number(mps) > 0)) problems.push('mps must be a number above 0');
