@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+const conditions = ['@tickmark/source', 'module', 'node'];
+
 export default defineConfig({
-  ssr: { resolve: { conditions: ['@tickmark/source', 'module', 'node'] } },
+  ssr: { resolve: { conditions } },
+  // The global set-up is loaded in an environment of its own.
+  environments: { __vitest__: { resolve: { conditions } } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
     exclude: ['**/*.faults.test.ts', '**/node_modules/**', '**/dist/**'],
