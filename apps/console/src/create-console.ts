@@ -1,7 +1,8 @@
-import { checkDatabase, type Database } from '@tickmark/delivery';
+import type { Database } from '@tickmark/delivery';
 import { createAuthenticator, createServer, registerOpenApi, type ApiKey, type HttpServer } from '@tickmark/http';
 import type { Producers } from '@tickmark/queues';
 import { VERSION, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
+import { checkReadiness } from './readiness.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 
 export interface ConsoleDeps {
@@ -31,10 +32,4 @@ export async function createConsole({ db, producers, metrics, log }: ConsoleDeps
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys });
   addMessageRoutes(server, { db, authenticator });
   return { server, readiness };
-}
-
-async function checkReadiness(db: Database, producers: Pick<Producers, 'check'>): Promise<Readiness> {
-  const checks = await Promise.all([checkDatabase(db), producers.check()]);
-  const reasons = checks.flatMap((check) => (check.ok ? [] : [check.reason]));
-  return { ready: reasons.length === 0, reasons };
 }

@@ -3,6 +3,7 @@ import { AppError, describeError, messageIdFor } from '@tickmark/domain';
 import type { ApiKeyIdentity, Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { messageSchema } from '../message-schema.ts';
+import { isDatabaseReady } from '../readiness.ts';
 
 /** Neither an id of ours nor a SID of Twilio's looks otherwise: the database is not asked. */
 const ID_OR_SID = /^[A-Za-z0-9-]{1,64}$/;
@@ -76,8 +77,8 @@ async function readMessage(db: Database, idOrSid: string): Promise<MessageDelive
   try {
     return await getMessageDeliveryStatus({ db, describeError }, { idOrSid });
   } catch (error) {
-    if (classifyDatabaseError(error) !== 'infrastructure') throw error;
-    throw new AppError('STORE_UNAVAILABLE', 'The database does not answer at the moment. Ask again later; GET /health/ready tells why.', {
+    if (classifyDatabaseError(error) !== 'infrastructure' && (await isDatabaseReady(db))) throw error;
+    throw new AppError('STORE_UNAVAILABLE', 'The database cannot answer at the moment. Ask again later; GET /health/ready tells why.', {
       cause: error,
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
