@@ -8,7 +8,7 @@ import type { HttpServer } from './create-server.ts';
  * @throws Error that says what to do, when the port is taken or the host is not one of this machine's
  */
 export async function listen(server: HttpServer, options: { host: string; port: number; portKey: string }): Promise<string> {
-  const { host, port, portKey } = options;
+  const { host, port } = options;
   try {
     return await server.listen({ host, port });
   } catch (error) {
