@@ -15,21 +15,21 @@ export const ERRORS_20: ErrorTable = {
     meaning: 'Twilio did not accept our credentials.',
     cause:
       'The key was deleted or belongs to another region or account, the secret is wrong, the account is suspended, or a proxy removed the header.',
-    remedy: 'Check the account SID, key and region, replace the key, then release the account.',
+    remedy: 'Check the account SID, key and region, replace the key, then resume the account.',
   },
   20005: {
     class: 'account',
     retry: 'pause-account',
     meaning: 'The account is not active.',
     cause: 'It ran out of funds or was closed or suspended.',
-    remedy: "Top up the account or ask Twilio's support, then release the account.",
+    remedy: "Top up the account or ask Twilio's support, then resume the account.",
   },
   20006: {
     class: 'account',
     retry: 'pause-account',
     meaning: 'The API key may not do this.',
     cause: 'A restricted key lacks the permission to create or read messages.',
-    remedy: "Extend the key's policy or use another key, then release the account.",
+    remedy: "Extend the key's policy or use another key, then resume the account.",
   },
   20008: {
     class: 'account',
@@ -43,14 +43,14 @@ export const ERRORS_20: ErrorTable = {
     retry: 'hours-later',
     meaning: 'The message cannot be deleted or redacted yet.',
     cause: 'Twilio has not finished processing it.',
-    remedy: 'Nothing to do now: it is tried again later.',
+    remedy: 'Repeat the change later.',
   },
   20010: {
     class: 'account',
     retry: 'pause-account',
     meaning: 'This action is switched off for the account.',
     cause: 'Twilio restricted the account.',
-    remedy: "Ask Twilio's support, then release the account.",
+    remedy: "Ask Twilio's support, then resume the account.",
   },
   20101: {
     class: 'account',
@@ -176,7 +176,7 @@ export const ERRORS_20: ErrorTable = {
     retry: 'bounded',
     meaning: 'The same thing at Twilio is being changed by someone else right now.',
     cause: 'Two updates of one resource met.',
-    remedy: 'Nothing to do: it is tried again a few times.',
+    remedy: 'Repeat the change after a moment.',
   },
   20249: {
     class: 'rate',
@@ -190,7 +190,7 @@ export const ERRORS_20: ErrorTable = {
     retry: 'pause-account',
     meaning: 'Twilio denies access to the account.',
     cause: 'The account is suspended or closed.',
-    remedy: "Ask Twilio's support, then release the account.",
+    remedy: "Ask Twilio's support, then resume the account.",
   },
   20404: {
     class: 'account',
@@ -204,7 +204,7 @@ export const ERRORS_20: ErrorTable = {
     retry: 'bounded',
     meaning: 'The request does not fit the present state of the resource.',
     cause: 'Its state changed in between.',
-    remedy: 'Nothing to do: the state is read again and the request is tried a few times.',
+    remedy: 'Read the state again, then repeat the change if it still fits.',
   },
   20410: {
     class: 'permanent',
@@ -253,20 +253,20 @@ export const ERRORS_20: ErrorTable = {
     retry: 'after-reconcile',
     meaning: 'Twilio failed internally.',
     cause: "A fault on Twilio's side.",
-    remedy: "Wait for the reconciler, which checks whether a message was created; see Twilio's status page if it lasts.",
+    remedy: "Find out whether a message was created before you send again; see Twilio's status page if it lasts.",
   },
   20503: {
     class: 'transient',
     retry: 'after-reconcile',
     meaning: "Twilio's service is not available at the moment.",
     cause: "An outage or overload on Twilio's side.",
-    remedy: "Wait for the reconciler, and follow Twilio's status page if it lasts.",
+    remedy: "Find out whether a message was created before you send again; see Twilio's status page if it lasts.",
   },
   20504: {
     class: 'transient',
     retry: 'after-reconcile',
     meaning: 'Twilio timed out internally.',
     cause: "A fault between Twilio's own systems.",
-    remedy: 'Wait for the reconciler, which checks whether a message was created.',
+    remedy: "Find out whether a message was created before you send again; see Twilio's status page if it lasts.",
   },
 };

@@ -52,7 +52,7 @@ export const ERRORS_21: ErrorTable = {
     remedy: 'Give a body, a media URL or a template.',
   },
   21603: {
-    class: 'account',
+    class: 'permanent',
     retry: 'never',
     meaning: 'The request names no sender.',
     cause: 'Neither a sender nor a Messaging Service was given.',
@@ -259,7 +259,7 @@ export const ERRORS_21: ErrorTable = {
     retry: 'never',
     meaning: 'The sender belongs to another account.',
     cause: 'Credentials and sender do not fit together.',
-    remedy: 'Use the credentials of the account that owns the sender.',
+    remedy: 'Let credentials and sender be of one and the same account.',
   },
   21661: {
     class: 'account',
@@ -271,7 +271,7 @@ export const ERRORS_21: ErrorTable = {
   21701: {
     class: 'account',
     retry: 'never',
-    meaning: 'The Messaging Service does not exist.',
+    meaning: 'There is no such Messaging Service.',
     cause: 'It was deleted or belongs to another account.',
     remedy: 'Correct the MG… id in TWILIO_SENDERS.',
   },

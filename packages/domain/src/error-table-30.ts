@@ -14,14 +14,14 @@ export const ERRORS_30: ErrorTable = {
     retry: 'pause-account',
     meaning: 'The account was suspended while the message waited.',
     cause: 'Funds ran out, or Twilio found a breach of its rules.',
-    remedy: "Settle it with Twilio's support, then release the account.",
+    remedy: "Settle it with Twilio's support, then resume the account.",
   },
   30003: {
     class: 'recipient',
     retry: 'once-later',
     meaning: "The recipient's device could not be reached.",
     cause: 'It is switched off, offline or has no signal.',
-    remedy: 'Nothing to do: one more try follows later.',
+    remedy: 'Send it once more after some hours.',
   },
   30004: {
     class: 'recipient',
@@ -56,7 +56,7 @@ export const ERRORS_30: ErrorTable = {
     retry: 'once',
     meaning: 'Delivery failed for a reason that nobody named.',
     cause: 'The network reported a failure without a cause.',
-    remedy: "Read the channel's own words in the timeline; one more try follows by itself.",
+    remedy: "Read the channel's own words in the timeline; one more try is reasonable.",
   },
   30010: {
     class: 'permanent',
@@ -112,21 +112,21 @@ export const ERRORS_30: ErrorTable = {
     retry: 'hours-later',
     meaning: 'The carrier is congested.',
     cause: "Too much traffic in the recipient's network.",
-    remedy: 'Nothing to do: it is tried again later; spread campaigns over more time.',
+    remedy: 'Send it again after some hours, and spread campaigns over more time.',
   },
   30020: {
     class: 'transient',
     retry: 'bounded',
     meaning: "Twilio's scheduler failed internally.",
     cause: "A fault on Twilio's side.",
-    remedy: 'Nothing to do: it is tried again a few times.',
+    remedy: "Send it again after a while; see Twilio's status page if it lasts.",
   },
   30021: {
     class: 'transient',
     retry: 'bounded',
     meaning: "Twilio's Messaging Service failed internally.",
     cause: "A fault on Twilio's side.",
-    remedy: 'Nothing to do: it is tried again a few times.',
+    remedy: "Send it again after a while; see Twilio's status page if it lasts.",
   },
   30022: {
     class: 'account',
@@ -182,7 +182,7 @@ export const ERRORS_30: ErrorTable = {
     retry: 'pause-account',
     meaning: 'The account may not send messages.',
     cause: 'Twilio switched outbound messaging off.',
-    remedy: "Ask Twilio's support, then release the account.",
+    remedy: "Ask Twilio's support, then resume the account.",
   },
   30039: {
     class: 'info',
@@ -252,7 +252,7 @@ export const ERRORS_30: ErrorTable = {
     retry: 'after-reconcile',
     meaning: 'Twilio failed internally while it handled the message.',
     cause: "A fault on Twilio's side.",
-    remedy: "Wait for the reconciler, and see Twilio's status page if it lasts.",
+    remedy: "Find out whether the message arrived before you send again; see Twilio's status page if it lasts.",
   },
   35111: {
     class: 'permanent',
@@ -294,7 +294,7 @@ export const ERRORS_30: ErrorTable = {
     retry: 'hours-later',
     meaning: 'The account has too many scheduled messages.',
     cause: 'Twilio keeps at most 500,000.',
-    remedy: 'Nothing to do: it is tried again later; schedule less ahead.',
+    remedy: 'Wait until some of them have been sent, and schedule less far ahead.',
   },
   35126: {
     class: 'permanent',

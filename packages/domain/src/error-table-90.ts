@@ -7,7 +7,7 @@ export const ERRORS_90: ErrorTable = {
     retry: 'pause-account',
     meaning: 'The account is not active.',
     cause: 'It ran out of funds or was closed or suspended.',
-    remedy: "Top up the account or ask Twilio's support, then release the account.",
+    remedy: "Top up the account or ask Twilio's support, then resume the account.",
   },
   92005: {
     class: 'template',

@@ -14,7 +14,7 @@ export const ERRORS_WEBHOOKS: ErrorTable = {
     retry: 'not-applicable',
     meaning: 'Twilio called our webhook and got no usable answer.',
     cause: 'The ingress answered with an error, too late, or something before it did.',
-    remedy: 'Look at the ingress and the proxy in front of it for this time, and let the reconciler fetch the lost statuses.',
+    remedy: 'Look at the ingress and the proxy in front of it for this time; statuses of that time may be missing.',
   },
   11201: {
     class: 'webhook',
