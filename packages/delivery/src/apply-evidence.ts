@@ -5,7 +5,7 @@ import { applyEvidenceToMessages, type MessageEvidenceResult } from './apply-evi
 import type { Evidence } from './evidence.ts';
 import { makeMissingRows } from './make-missing-rows.ts';
 import { releaseSids } from './release-sids.ts';
-import { writeAudit } from './write-audit.ts';
+import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
 
 /** Where one evidence ended. */
 export interface AppliedEvidence {
@@ -105,7 +105,7 @@ async function prepareMissing(
 async function auditRaisedAttempts(tx: postgres.ISql, results: readonly MessageEvidenceResult[]): Promise<void> {
   const entries = results.flatMap(({ attemptsRaised, messageId, attempt, messageSid }) =>
     attemptsRaised && messageId !== null
-      ? [{ actor: 'system', action: 'attempts_raised', messageId, details: { attempt, messageSid } }]
+      ? [{ actor: SYSTEM_ACTOR, action: 'attempts_raised', messageId, details: { attempt, messageSid } }]
       : [],
   );
   if (entries.length > 0) await writeAudit(tx, entries);

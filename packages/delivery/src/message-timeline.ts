@@ -1,3 +1,4 @@
+import { SYSTEM_ACTOR } from './write-audit.ts';
 import type { auditLog, messageAttempts, messageStatusLogs, whatsappMessages } from './schema.ts';
 
 /** One thing that happened to a message. Absent is null. */
@@ -23,7 +24,7 @@ interface TimelineRows {
 /** What happened to a message, oldest first; what happened in the same millisecond in the order of a message's life. */
 export function buildTimeline(rows: TimelineRows): TimelineEntry[] {
   const entries = [...acceptance(rows), ...attemptsOf(rows), ...callbacks(rows), ...actions(rows)];
-  return entries.sort((a, b) => a.at.localeCompare(b.at));
+  return entries.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
 function acceptance({ row }: TimelineRows): TimelineEntry[] {
@@ -59,13 +60,16 @@ function callbacks({ logs }: TimelineRows): TimelineEntry[] {
   }));
 }
 
+/** What people did, and what the system repaired by itself; a producer's repeated key is no event of the message. */
 function actions({ audits }: TimelineRows): TimelineEntry[] {
-  return audits.map(({ at, actor, action }) => ({
-    at: at.toISOString(),
-    kind: 'operator' as const,
-    status: action,
-    errorCode: null,
-    attempt: null,
-    source: actor,
-  }));
+  return audits
+    .filter(({ action }) => !action.startsWith('idempotency_'))
+    .map(({ at, actor, action }) => ({
+      at: at.toISOString(),
+      kind: actor === SYSTEM_ACTOR ? ('reconciled' as const) : ('operator' as const),
+      status: action,
+      errorCode: null,
+      attempt: null,
+      source: actor,
+    }));
 }

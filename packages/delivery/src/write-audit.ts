@@ -1,6 +1,9 @@
 import type postgres from 'postgres';
 import { sanitizedJson, sanitizeText } from './sanitize-text.ts';
 
+/** The actor of what the system does without being asked. */
+export const SYSTEM_ACTOR = 'system';
+
 export interface AuditEntry {
   actor: string;
   action: string;
