@@ -66,9 +66,11 @@ describe.each(types)('%s', (_what, type, good, bad) => {
   });
 
   test('is refused with words that say what to write', () => {
-    for (const text of bad) {
-      const parsed = type.safeParse(text);
-      expect(parsed.error?.issues.map(({ message }) => message).join(), text).toMatch(/must|write/);
-    }
+    const messageOf = (text: string) =>
+      type
+        .safeParse(text)
+        .error?.issues.map(({ message }) => message)
+        .join() ?? 'no problem';
+    expect(bad.filter((text) => !/must|write/.test(messageOf(text)))).toEqual([]);
   });
 });

@@ -7,7 +7,8 @@ import { Secret } from './secret.ts';
 
 type Keys = typeof CONFIG_KEYS;
 export type ConfigKey = keyof Keys;
-type Parsers = { readonly [K in ConfigKey]?: (text: string) => unknown };
+type Parsers = { readonly [K in ConfigKey]?: ((text: string) => unknown) | undefined };
+type NoParsers = { readonly [K in ConfigKey]?: undefined };
 
 type Present<K extends ConfigKey, V> = Keys[K] extends { required: true } | { default: string } ? V : V | undefined;
 type Value<K extends ConfigKey, P extends Parsers> = P[K] extends (text: string) => infer V
@@ -20,7 +21,7 @@ type Value<K extends ConfigKey, P extends Parsers> = P[K] extends (text: string)
  * The values of the keys that a process asked for, by name. One that came from a file (`X_FILE`) is read again within 5 s of a
  * change: read the property, or call `reveal()`, at each use instead of keeping a copy.
  */
-export type Config<K extends ConfigKey = ConfigKey, P extends Parsers = Record<never, never>> = {
+export type Config<K extends ConfigKey = ConfigKey, P extends Parsers = NoParsers> = {
   readonly [Key in K]: Present<Key, Value<Key, P>>;
 } & {
   /** True when the environment gave this key a value, false when it has its default or none. */
@@ -59,7 +60,7 @@ export function keysUsedBy<P extends ConfigProcess>(process: P): readonly KeysUs
  *   and what they return its value
  * @throws ConfigError with every problem at once
  */
-export function loadConfig<const K extends ConfigKey, const P extends Parsers = Record<never, never>>(
+export function loadConfig<const K extends ConfigKey, const P extends Parsers = NoParsers>(
   keys: readonly K[],
   options: { env?: NodeJS.ProcessEnv; parse?: P } = {},
 ): Config<K, P> {

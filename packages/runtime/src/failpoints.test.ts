@@ -13,17 +13,17 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test('without a specification every line is passed', async () => {
-  for (const spec of [undefined, '', ' , ']) await createFailpoints(spec).reach('after-post');
+  const passed = [undefined, '', ' , '].map((spec) => createFailpoints(spec).reach('after-post'));
+  expect(await Promise.all(passed)).toEqual([undefined, undefined, undefined]);
 });
 
 test('lines that are not named are passed', async () => {
-  await createFailpoints('after-post').reach('before-post');
+  expect(await createFailpoints('after-post').reach('before-post')).toBeUndefined();
 });
 
 test('earlier and later hits than the named one are passed', async () => {
   const failpoints = createFailpoints('after-post:3');
-  await failpoints.reach('after-post');
-  await failpoints.reach('after-post');
+  expect(await Promise.all([failpoints.reach('after-post'), failpoints.reach('after-post')])).toEqual([undefined, undefined]);
 });
 
 describe('a process', () => {

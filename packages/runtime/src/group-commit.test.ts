@@ -1,39 +1,33 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DeadlineExceededError } from './deadline.ts';
-import { createGroupCommit, ItemTooLargeError, type GroupCommitOptions, type Settled } from './group-commit.ts';
+import { createGroupCommit, ItemTooLargeError, type GroupCommit, type GroupCommitOptions, type Settled } from './group-commit.ts';
 import { createMetrics } from './metrics.ts';
 
 const metrics = createMetrics({ process: 'ingress' });
 const ownMetrics = createMetrics({ process: 'worker' });
 
-/** A store whose writes end when the test says so. */
-function createManualStore<T>() {
-  const flushes: {
-    items: T[];
-    beganMs: number;
-    end(results?: readonly Settled<T>[]): Promise<void>;
-    fail(error: unknown): Promise<void>;
-  }[] = [];
+/** A group commit over a store whose writes end when the test says so. */
+function createManual<T>(options: Partial<GroupCommitOptions<T, T>> = {}) {
+  const flushes: { items: T[]; beganMs: number; resolve: (results: readonly Settled<T>[]) => void; reject: (error: unknown) => void }[] =
+    [];
   const flush = (items: T[]) =>
     new Promise<readonly Settled<T>[]>((resolve, reject) => {
-      const settle = (action: () => void) => {
-        action();
-        return vi.advanceTimersByTimeAsync(0).then(() => undefined);
-      };
-      flushes.push({
-        items,
-        beganMs: performance.now(),
-        end: (results = items.map((value) => ({ ok: true, value }))) => settle(() => resolve(results)),
-        fail: (error) => settle(() => reject(error as Error)),
-      });
+      flushes.push({ items, beganMs: performance.now(), resolve, reject });
     });
-  return { flushes, flush, batches: () => flushes.map(({ items }) => items) };
-}
-
-function createManual<T>(options: Partial<GroupCommitOptions<T, T>> = {}) {
-  const store = createManualStore<T>();
-  return { ...store, group: createGroupCommit<T, T>({ site: 'test', metrics, flush: store.flush, ...options }) };
+  return {
+    group: createGroupCommit<T, T>({ site: 'test', metrics, flush, ...options }),
+    flushes,
+    batches: () => flushes.map(({ items }) => items),
+    end: async (index: number, results?: readonly Settled<T>[]) => {
+      flushes.at(index)?.resolve(results ?? flushes.at(index)?.items.map((value) => ({ ok: true, value })) ?? []);
+      await vi.advanceTimersByTimeAsync(0);
+    },
+    fail: async (index: number, error: unknown) => {
+      flushes.at(index)?.reject(error);
+      await vi.advanceTimersByTimeAsync(0);
+    },
+  };
 }
 
 async function settleAll(promises: Promise<unknown>[]): Promise<unknown[]> {
@@ -45,86 +39,86 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0);
+  if (vi.getTimerCount() > 0) throw new Error('a timer was left behind');
   vi.useRealTimers();
 });
 
 describe('when a flush begins', () => {
   test('the first caller is flushed within its own call', async () => {
-    const { group, flushes, batches } = createManual<string>({ minIntervalMs: 20, deadlineMs: 1000 });
+    const { group, end, batches } = createManual<string>({ minIntervalMs: 20, deadlineMs: 1000 });
     const answer = group.commit('a');
     expect(batches()).toEqual([['a']]);
-    await flushes[0]!.end();
+    await end(0);
     expect(await answer).toBe('a');
   });
 
   test('callers that arrive during a flush go in the next one together, in their order', async () => {
-    const { group, flushes, batches } = createManual<string>();
+    const { group, end, batches } = createManual<string>();
     const answers = ['a', 'b', 'c', 'd'].map((item) => group.commit(item));
-    await flushes[0]!.end();
+    await end(0);
     expect(batches()).toEqual([['a'], ['b', 'c', 'd']]);
-    await flushes[1]!.end();
+    await end(1);
     expect(await Promise.all(answers)).toEqual(['a', 'b', 'c', 'd']);
   });
 
   test('a flush begins no sooner than the interval after the last one began', async () => {
-    const { group, flushes, batches } = createManual<string>({ minIntervalMs: 20 });
+    const { group, end, batches } = createManual<string>({ minIntervalMs: 20 });
     const answers = [group.commit('a'), group.commit('b')];
     await vi.advanceTimersByTimeAsync(5);
-    await flushes[0]!.end();
+    await end(0);
     answers.push(group.commit('c'));
     await vi.advanceTimersByTimeAsync(14);
     expect(batches()).toEqual([['a']]);
     await vi.advanceTimersByTimeAsync(1);
     expect(batches()).toEqual([['a'], ['b', 'c']]);
-    await flushes[1]!.end();
+    await end(1);
     await Promise.all(answers);
   });
 
   test('a caller after a quiet moment does not wait for the interval', async () => {
-    const { group, flushes, batches } = createManual<string>({ minIntervalMs: 20 });
+    const { group, end, batches } = createManual<string>({ minIntervalMs: 20 });
     const first = group.commit('a');
-    await flushes[0]!.end();
+    await end(0);
     await vi.advanceTimersByTimeAsync(20);
     const second = group.commit('b');
     expect(batches()).toEqual([['a'], ['b']]);
-    await flushes[1]!.end();
+    await end(1);
     await Promise.all([first, second]);
   });
 
   test('a full batch does not wait for the interval, only for a free slot', async () => {
-    const { group, flushes, batches } = createManual<string>({ minIntervalMs: 1000, itemsMax: 2, inFlightMax: 2 });
+    const { group, end, batches } = createManual<string>({ minIntervalMs: 1000, itemsMax: 2, inFlightMax: 2 });
     const answers = ['a', 'b', 'c', 'd', 'e'].map((item) => group.commit(item));
     expect(batches()).toEqual([['a'], ['b', 'c']]);
-    await flushes[0]!.end();
+    await end(0);
     expect(batches()).toEqual([['a'], ['b', 'c'], ['d', 'e']]);
-    await flushes[1]!.end();
-    await flushes[2]!.end();
+    await end(1);
+    await end(2);
     await Promise.all(answers);
   });
 
   test('a flush that hangs holds the next back by 20 ms, not for ever, when several may be under way', async () => {
-    const { group, flushes, batches } = createManual<string>({ inFlightMax: 2 });
+    const { group, end, batches } = createManual<string>({ inFlightMax: 2 });
     const answers = [group.commit('a'), group.commit('b')];
     await vi.advanceTimersByTimeAsync(19);
     expect(batches()).toEqual([['a']]);
     await vi.advanceTimersByTimeAsync(1);
     expect(batches()).toEqual([['a'], ['b']]);
-    await flushes[1]!.end();
+    await end(1);
     expect(await answers[1]).toBe('b');
-    await flushes[0]!.end();
+    await end(0);
     await answers[0];
   });
 
   test('drain flushes at once, and resolves when every caller was answered', async () => {
-    const { group, flushes, batches } = createManual<string>({ minIntervalMs: 60_000 });
+    const { group, end, batches } = createManual<string>({ minIntervalMs: 60_000 });
     const answers = [group.commit('a'), group.commit('b')];
     let drained = false;
     const drain = group.drain().then(() => (drained = true));
-    await flushes[0]!.end();
+    await end(0);
     expect(batches()).toEqual([['a'], ['b']]);
     expect(drained).toBe(false);
-    await flushes[1]!.end();
+    await end(1);
     await drain;
     expect(await Promise.all(answers)).toEqual(['a', 'b']);
     await group.drain();
@@ -133,30 +127,30 @@ describe('when a flush begins', () => {
 
 describe('bounds', () => {
   test('a batch holds at most bytesMax bytes', async () => {
-    const { group, flushes, batches } = createManual<string>({ bytesMax: 5, sizeOf: (item) => item.length });
+    const { group, end, batches } = createManual<string>({ bytesMax: 5, sizeOf: (item) => item.length });
     const answers = ['a', 'bbb', 'cc', 'ddd'].map((item) => group.commit(item));
-    await flushes[0]!.end();
-    await flushes[1]!.end();
-    await flushes[2]!.end();
+    await end(0);
+    await end(1);
+    await end(2);
     expect(batches()).toEqual([['a'], ['bbb', 'cc'], ['ddd']]);
     await Promise.all(answers);
   });
 
   test('an item larger than a batch may be is refused alone', async () => {
-    const { group, flushes } = createManual<string>({ bytesMax: 5, sizeOf: (item) => item.length });
+    const { group, end } = createManual<string>({ bytesMax: 5, sizeOf: (item) => item.length });
     const answers = ['a', 'toolong', 'b'].map((item) => group.commit(item));
     const settled = settleAll(answers);
-    await flushes[0]!.end();
-    await flushes[1]!.end();
+    await end(0);
+    await end(1);
     expect(await settled).toEqual(['a', new ItemTooLargeError(7, 5), 'b']);
   });
 
   test('the size of every batch is observed under its site', async () => {
     const own = ownMetrics;
-    const { group, flushes } = createManual<string>({ metrics: own, site: 'claim' });
+    const { group, end } = createManual<string>({ metrics: own, site: 'claim' });
     const answers = ['a', 'b', 'c'].map((item) => group.commit(item));
-    await flushes[0]!.end();
-    await flushes[1]!.end();
+    await end(0);
+    await end(1);
     await Promise.all(answers);
     const { values } = await own.groupCommitBatchSize.get();
     expect(values).toContainEqual({ metricName: 'tickmark_group_commit_batch_size_sum', labels: { site: 'claim' }, value: 3 });
@@ -165,10 +159,10 @@ describe('bounds', () => {
 
 describe('errors', () => {
   test('an item gets its own error, the others their values', async () => {
-    const { group, flushes } = createManual<string>();
+    const { group, end } = createManual<string>();
     const answers = settleAll(['a', 'b', 'c'].map((item) => group.commit(item)));
-    await flushes[0]!.end();
-    await flushes[1]!.end([
+    await end(0);
+    await end(1, [
       { ok: false, error: new Error('bad b') },
       { ok: true, value: 'c' },
     ]);
@@ -176,10 +170,10 @@ describe('errors', () => {
   });
 
   test('an error of the flush goes to every caller of that batch, and the next batch is written', async () => {
-    const { group, flushes } = createManual<string>();
+    const { group, end, fail } = createManual<string>();
     const answers = settleAll(['a', 'b'].map((item) => group.commit(item)));
-    await flushes[0]!.fail(new Error('connection lost'));
-    await flushes[1]!.end();
+    await fail(0, new Error('connection lost'));
+    await end(1);
     expect(await answers).toEqual([new Error('connection lost'), 'b']);
   });
 
@@ -195,10 +189,10 @@ describe('errors', () => {
   });
 
   test('too few or too many results are an error for every caller, never a guess', async () => {
-    const { group, flushes } = createManual<string>();
+    const { group, end } = createManual<string>();
     const answers = settleAll(['a', 'b', 'c'].map((item) => group.commit(item)));
-    await flushes[0]!.end([]);
-    await flushes[1]!.end([{ ok: true, value: 'b' }]);
+    await end(0, []);
+    await end(1, [{ ok: true, value: 'b' }]);
     expect(await answers).toEqual([
       new Error('the flush of test answered 0 results for 1 items'),
       new Error('the flush of test answered 1 results for 2 items'),
@@ -209,7 +203,7 @@ describe('errors', () => {
 
 describe('deadlines', () => {
   test('each caller waits for its deadline from its own arrival, even while a flush hangs', async () => {
-    const { group, flushes } = createManual<string>({ deadlineMs: 100 });
+    const { group, end } = createManual<string>({ deadlineMs: 100 });
     const times: number[] = [];
     const commit = (item: string) => group.commit(item).catch((error: unknown) => (times.push(performance.now()), error));
     const startMs = performance.now();
@@ -220,28 +214,28 @@ describe('deadlines', () => {
     expect(times.map((time) => time - startMs)).toEqual([100, 130]);
     expect(await first).toMatchObject({ name: 'DeadlineExceededError', started: true, deadlineMs: 100 });
     expect(await second).toMatchObject({ name: 'DeadlineExceededError', started: false });
-    await flushes[0]!.end();
+    await end(0);
   });
 
   test('an item whose caller has gone before its flush began is never written', async () => {
-    const { group, flushes, batches } = createManual<string>({ deadlineMs: 100 });
+    const { group, end, batches } = createManual<string>({ deadlineMs: 100 });
     const answers = [settleAll([group.commit('a'), group.commit('b')])];
     await vi.advanceTimersByTimeAsync(60);
     answers.push(settleAll([group.commit('c')]));
     await vi.advanceTimersByTimeAsync(60);
-    await flushes[0]!.end();
+    await end(0);
     expect(batches()).toEqual([['a'], ['c']]);
-    await flushes[1]!.end();
+    await end(1);
     const [early, late] = await Promise.all(answers);
     expect(early).toEqual([expect.any(DeadlineExceededError), expect.any(DeadlineExceededError)]);
     expect(late).toEqual(['c']);
   });
 
   test('a late result is dropped', async () => {
-    const { group, flushes } = createManual<string>({ deadlineMs: 100 });
+    const { group, end } = createManual<string>({ deadlineMs: 100 });
     const answers = settleAll([group.commit('a')]);
     await vi.advanceTimersByTimeAsync(100);
-    await flushes[0]!.end();
+    await end(0);
     expect(await answers).toEqual([expect.any(DeadlineExceededError)]);
   });
 
@@ -251,12 +245,12 @@ describe('deadlines', () => {
     const drain = group.drain();
     await vi.advanceTimersByTimeAsync(100);
     await drain;
-    await answers;
+    expect(await answers).toEqual([expect.any(DeadlineExceededError), expect.any(DeadlineExceededError)]);
   });
 });
 
-type Step =
-  { do: 'commit'; bytes: number } | { do: 'wait'; ms: number } | { do: 'end'; which: number; how: 'ok' | 'mixed' | 'throw' | 'short' };
+type How = 'ok' | 'mixed' | 'throw' | 'short';
+type Step = { do: 'commit'; bytes: number } | { do: 'wait'; ms: number } | { do: 'end'; which: number; how: How };
 
 const steps = fc.array(
   fc.oneof(
@@ -267,7 +261,7 @@ const steps = fc.array(
       arbitrary: fc.record({
         do: fc.constant('end' as const),
         which: fc.nat(5),
-        how: fc.constantFrom('ok' as const, 'mixed' as const, 'throw' as const, 'short' as const),
+        how: fc.constantFrom<How>('ok', 'mixed', 'throw', 'short'),
       }),
     },
   ),
@@ -287,56 +281,62 @@ interface Item {
   bytes: number;
 }
 
-/** Plays the steps and notes what happened; ends every flush and drains at the end. */
-async function play(
-  script: Step[],
-  {
-    deadlineMs,
-    ...bounds
-  }: { [K in 'itemsMax' | 'bytesMax' | 'minIntervalMs' | 'inFlightMax']: number } & { deadlineMs: number | undefined },
-) {
-  const { group, flushes } = createManual<Item>({
-    ...bounds,
-    ...(deadlineMs === undefined ? {} : { deadlineMs }),
-    sizeOf: (item) => item.bytes,
-  });
-  const answers: { item: Item; settled: number; waitedMs: number; outcome?: unknown }[] = [];
+type Bounds = typeof settings extends fc.Arbitrary<infer B> ? B : never;
+
+interface Answer {
+  item: Item;
+  /** How often the caller was answered. */
+  settled: number;
+  waitedMs: number;
+  outcome?: unknown;
+}
+
+/** Plays the steps and notes what happened; in the end it drains and lets every flush end well. */
+async function play(script: Step[], { deadlineMs, ...bounds }: Bounds) {
+  const deadline = deadlineMs === undefined ? {} : { deadlineMs };
+  const { group, flushes, end, fail } = createManual<Item>({ ...bounds, ...deadline, sizeOf: (item) => item.bytes });
+  const answers: Answer[] = [];
   const ended = new Set<number>();
   let inFlightWorst = 0;
-  const end = async (index: number, how: 'ok' | 'mixed' | 'throw' | 'short') => {
-    const flush = flushes[index];
-    if (flush === undefined || ended.has(index)) return;
+  const endFlush = async (index: number, how: How) => {
+    inFlightWorst = Math.max(inFlightWorst, flushes.length - ended.size);
+    const items = flushes.at(index)?.items;
+    if (index < 0 || items === undefined || ended.has(index)) return;
     ended.add(index);
-    if (how === 'throw') return flush.fail(new Error('thrown'));
-    const results = flush.items.map((value): Settled<Item> =>
+    const results = items.map((value): Settled<Item> =>
       how === 'mixed' && value.index % 2 === 1 ? { ok: false, error: value.index } : { ok: true, value },
     );
-    return flush.end(how === 'short' ? results.slice(1) : results);
+    if (how === 'throw') await fail(index, new Error('thrown'));
+    else await end(index, how === 'short' ? results.slice(1) : results);
   };
   for (const step of script) {
     if (step.do === 'wait') await vi.advanceTimersByTimeAsync(step.ms);
     else if (step.do === 'end')
-      await end(
+      await endFlush(
         flushes.findIndex((_flush, index) => index >= step.which && !ended.has(index)),
         step.how,
       );
-    else {
-      const answer: (typeof answers)[number] = { item: { index: answers.length, bytes: step.bytes }, settled: 0, waitedMs: 0 };
-      answers.push(answer);
-      const startMs = performance.now();
-      const note = (outcome: unknown) =>
-        Object.assign(answer, { settled: answer.settled + 1, outcome, waitedMs: performance.now() - startMs });
-      void group.commit(answer.item).then(note, note);
-    }
-    inFlightWorst = Math.max(inFlightWorst, flushes.length - ended.size);
+    else answers.push(commitAndNote(group, { index: answers.length, bytes: step.bytes }));
   }
   const drained = group.drain();
-  for (let index = 0; index < flushes.length; index += 1) {
-    inFlightWorst = Math.max(inFlightWorst, flushes.length - ended.size);
-    await end(index, 'ok');
-  }
+  for (let index = 0; index < flushes.length; index += 1) await endFlush(index, 'ok');
   await drained;
   return { answers, flushes, inFlightWorst };
+}
+
+function commitAndNote(group: GroupCommit<Item, Item>, item: Item): Answer {
+  const answer: Answer = { item, settled: 0, waitedMs: 0 };
+  const startMs = performance.now();
+  const note = (outcome: unknown) => Object.assign(answer, { settled: answer.settled + 1, outcome, waitedMs: performance.now() - startMs });
+  void group.commit(item).then(note, note);
+  return answer;
+}
+
+/** Whether the caller was told the truth about its own item. */
+function isTrue({ item, outcome }: Answer, bounds: Bounds, written: boolean): boolean {
+  if (item.bytes > bounds.bytesMax) return outcome instanceof ItemTooLargeError && !written;
+  if (outcome instanceof DeadlineExceededError) return outcome.started === written;
+  return written && (outcome === item || outcome === item.index || outcome instanceof Error);
 }
 
 test('whatever happens, every caller is answered once, in order, within the bounds', async () => {
@@ -346,20 +346,11 @@ test('whatever happens, every caller is answered once, in order, within the boun
       const written = flushes.flatMap(({ items }) => items.map(({ index }) => index));
       expect(written).toEqual([...new Set(written)].toSorted((a, b) => a - b));
       expect(inFlightWorst).toBeLessThanOrEqual(bounds.inFlightMax);
-      for (const { items } of flushes) {
-        expect(items.length).toBeLessThanOrEqual(bounds.itemsMax);
-        expect(items.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThanOrEqual(bounds.bytesMax);
-      }
-      for (const { item, settled, outcome, waitedMs } of answers) {
-        expect(settled).toBe(1);
-        if (bounds.deadlineMs !== undefined) expect(waitedMs).toBeLessThanOrEqual(bounds.deadlineMs);
-        const started = written.includes(item.index);
-        if (item.bytes > bounds.bytesMax) expect(outcome).toBeInstanceOf(ItemTooLargeError);
-        else if (outcome instanceof DeadlineExceededError) expect(outcome.started).toBe(started);
-        else expect(started).toBe(true);
-        if (typeof outcome === 'number') expect(outcome).toBe(item.index);
-        else if (!(outcome instanceof Error)) expect(outcome).toBe(item);
-      }
+      expect(Math.max(0, ...flushes.map(({ items }) => items.length))).toBeLessThanOrEqual(bounds.itemsMax);
+      expect(Math.max(0, ...flushes.map(({ items }) => sum(items.map(({ bytes }) => bytes))))).toBeLessThanOrEqual(bounds.bytesMax);
+      expect(Math.max(0, ...answers.map(({ waitedMs }) => waitedMs))).toBeLessThanOrEqual(bounds.deadlineMs ?? Infinity);
+      expect(answers.filter(({ settled }) => settled !== 1)).toEqual([]);
+      expect(answers.filter((answer) => !isTrue(answer, bounds, written.includes(answer.item.index)))).toEqual([]);
     }),
     { numRuns: 300 },
   );
@@ -368,12 +359,15 @@ test('whatever happens, every caller is answered once, in order, within the boun
 test('flushes that are not full begin no closer together than the interval', async () => {
   await fc.assert(
     fc.asyncProperty(steps, settings, async (script, bounds) => {
-      const { flushes } = await play([...script, { do: 'wait', ms: 1000 }], { ...bounds, itemsMax: 1000, bytesMax: 1_000_000 });
+      const { flushes } = await play(script, { ...bounds, itemsMax: 1000, bytesMax: 1_000_000 });
       const began = flushes.map(({ beganMs }) => beganMs);
-      // The last ones may be drain's, which does not wait.
-      for (const [index, beganMs] of began.slice(1, -bounds.inFlightMax - 1).entries()) {
-        expect(beganMs - began[index]!).toBeGreaterThanOrEqual(bounds.minIntervalMs);
-      }
+      const gaps = began.slice(1).map((beganMs, index) => beganMs - (began[index] ?? 0));
+      // The last ones may be those of drain, which does not wait: one for every flush that was under way, and one more.
+      expect(gaps.slice(0, -bounds.inFlightMax - 1).filter((gapMs) => gapMs < bounds.minIntervalMs)).toEqual([]);
     }),
   );
 });
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -81,7 +81,8 @@ async function respond(options: InternalListenerOptions, request: IncomingMessag
 
 async function answer(options: InternalListenerOptions, method: string, url: string): Promise<Answer> {
   if (method !== 'GET' && method !== 'HEAD') return json(405, { error: 'only GET' });
-  switch (url.split('?', 1)[0]) {
+  const [path = ''] = url.split('?', 1);
+  switch (path) {
     case '/metrics':
       return scrape(options);
     case '/health/live': {
@@ -100,20 +101,22 @@ async function answer(options: InternalListenerOptions, method: string, url: str
 }
 
 async function scrape({ metrics: { registry }, beforeScrape, log }: InternalListenerOptions): Promise<Answer> {
-  if (beforeScrape !== undefined) {
-    await withDeadline(beforeScrape(), SCRAPE_DEADLINE_MS).catch((err: unknown) => {
-      log.warn({ err }, 'gauges could not be brought up to date for a scrape');
-    });
+  try {
+    if (beforeScrape !== undefined) await withDeadline(beforeScrape(), SCRAPE_DEADLINE_MS);
+  } catch (err) {
+    log.warn({ err }, 'gauges could not be brought up to date for a scrape');
   }
   return { status: 200, type: registry.contentType, body: await registry.metrics() };
 }
 
 async function checkLive({ live, log }: InternalListenerOptions): Promise<boolean> {
   if (live === undefined) return true;
-  return withDeadline(live(), PROBE_DEADLINE_MS).catch((err: unknown) => {
+  try {
+    return await withDeadline(live(), PROBE_DEADLINE_MS);
+  } catch (err) {
     log.warn({ err }, 'liveness check failed and counts as alive');
     return true;
-  });
+  }
 }
 
 async function checkReady({ ready }: InternalListenerOptions): Promise<Readiness> {

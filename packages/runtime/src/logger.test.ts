@@ -81,7 +81,7 @@ describe('what never reaches a log', () => {
     const { log, text } = capture();
     log.info(
       { key: new Secret('private'), nested: [new Secret('private')], shown: inspect(new Secret('private')) },
-      `${new Secret('private')}`,
+      String(new Secret('private')),
     );
     expect(text()).not.toContain('private');
   });
