@@ -42,7 +42,7 @@ it('statuses in any order, and repeated, end in the furthest one', async () => {
   await harness.producers.addStatusEvents([event(sent, 'read'), event(sent, 'sent')]);
   await harness.producers.addStatusEvents([event(sent, 'delivered'), event(sent, 'sent'), event(sent, 'read')]);
   const logged = () =>
-    harness.db.sql`SELECT status FROM whatsapp_messages m JOIN message_status_logs l USING (message_sid) WHERE m.id = ${sent.id}`;
+    harness.db.sql`SELECT l.status FROM whatsapp_messages m JOIN message_status_logs l USING (message_sid) WHERE m.id = ${sent.id}`;
   await waitFor(async () => (await logged()).length === 3);
   expect(await harness.row(sent.id)).toMatchObject({ status: 'read', error_code: null });
 });
