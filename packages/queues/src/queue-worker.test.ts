@@ -3,6 +3,8 @@ import { randomBody, spawnProcess, startServices, waitFor, type SpawnedProcess }
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
+import type { ClosingMessage } from './fixtures/closing-worker.ts';
+import type { RunningMessage } from './fixtures/killed-worker.ts';
 import { queueRoom, SEND_QUEUE, SENDER, type QueueRoom } from './fixtures/queue-room.ts';
 import { redisGate, type RedisGate } from './fixtures/redis-gate.ts';
 import { cancel, done, retry, snooze, type Outcome } from './outcome.ts';
@@ -198,7 +200,7 @@ test('a job of a worker that was killed runs again, however often that happened 
     LOCK_MS: String(LOCKS.lockMs),
     STALLED_MS: String(LOCKS.stalledMs),
   });
-  await killed.waitForMessage((message) => (message as { running?: string }).running === id);
+  await killed.waitForMessage((message) => (message as RunningMessage).running === id);
   const { runs, processor } = scripted();
   room.worker({ processor, ...LOCKS });
   await killed.kill('SIGKILL');
@@ -309,12 +311,13 @@ test('closing without Redis waits for the jobs that run, and not for Redis', asy
 
 test('a process without Redis that has closed everything ends by itself', async () => {
   const child = spawnChild('closing-worker', { REDIS_URL: gate.url });
-  await child.waitForMessage((message) => (message as { started?: boolean }).started === true);
+  await child.waitForMessage((message) => 'started' in (message as ClosingMessage));
   await waitFor(() => child.output().includes('ECONNREFUSED'));
   expect(child.output().split('\n').length).toBeLessThan(20);
   child.signal('SIGUSR2');
-  const { closedAfterMs } = (await child.waitForMessage((message) => 'closedAfterMs' in (message as object))) as { closedAfterMs: number };
-  expect(closedAfterMs).toBeLessThan(2500);
+  await child.waitForMessage(
+    (message) => 'closedAfterMs' in (message as ClosingMessage) && (message as { closedAfterMs: number }).closedAfterMs < 2500,
+  );
   expect(await child.exited).toEqual({ code: 0, signal: null });
 });
 

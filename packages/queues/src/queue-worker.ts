@@ -7,6 +7,7 @@ import { DEFAULT_QUEUE_BASE, isSendQueue, queuePrefix, type QueueName } from './
 import { putBack, type Outcome } from './outcome.ts';
 import { createJobRunner, type RunningJob } from './run-job.ts';
 import { watchWorker } from './watch-worker.ts';
+import { createWorkerFlow } from './worker-flow.ts';
 import { openWorkerConnections } from './worker-connections.ts';
 
 /** A create call lasts up to 10 s and its record longer, so a send job's lock must outlive both. The other queues' statements end within 8 s. */
@@ -19,9 +20,6 @@ const OTHER_LOCKS = { lockMs: 10_000, stalledMs: 5000 };
  * that kills its worker is elsewhere: a claimed row is not claimed again, batches are checked before they run, and the log names the job.
  */
 const STALLED_COUNT_MAX = Number.MAX_SAFE_INTEGER;
-
-/** How long a worker keeps still after Redis refused a command. */
-const BREATH_MS = 1000;
 
 export interface QueueWorkerOptions<Payload> {
   redisUrl: string;
@@ -62,73 +60,54 @@ export function createQueueWorker<Payload>(options: QueueWorkerOptions<Payload>)
 
 /** As createQueueWorker, for a BullMQ queue that is not called like its label; and its connection, to add to that queue. */
 export function startWorker<Payload>(options: QueueWorkerOptions<Payload>, name: string): { worker: QueueWorker; redis: Redis } {
-  const { base = DEFAULT_QUEUE_BASE, queue, log } = options;
-  const locks = isSendQueue(queue) ? SEND_LOCKS : OTHER_LOCKS;
+  const { queue, log } = options;
   const connections = openWorkerConnections(options.redisUrl);
-  const state = { paused: false, breathing: false, running: 0 };
-  let closed: Promise<boolean> | undefined;
-
   const run = createJobRunner({ ...options, label: queue });
+  let running = 0;
   const worker: Worker = new Worker(
     name,
     async (job, token = '') => {
-      const running = { job, token, backend: worker.getBackend() };
-      state.running += 1;
+      const taken = { job, token, backend: worker.getBackend() };
+      running += 1;
       try {
-        // A worker that waits for a job when it is paused still fetches one.
-        if (state.paused) await putBack(running, log);
-        await run(running);
+        // A worker that was waiting for a job when it was paused still fetches one.
+        if (flow.isPaused()) await putBack(taken, log);
+        await run(taken);
       } finally {
-        state.running -= 1;
+        running -= 1;
       }
     },
-    {
-      connection: connections.main,
-      prefix: queuePrefix(base, queue),
-      concurrency: options.concurrency,
-      lockDuration: options.lockMs ?? locks.lockMs,
-      stalledInterval: options.stalledMs ?? locks.stalledMs,
-      maxStalledCount: STALLED_COUNT_MAX,
-      runRetryDelay: 1000,
-    },
+    { ...settingsOf(options), connection: connections.main },
   );
+  const flow = createWorkerFlow(worker);
+  watchWorker(worker, { queue, log }, () => flow.breathe());
 
-  const follow = () => {
-    if (closed !== undefined) return;
-    if (state.paused || state.breathing) void worker.pause(true);
-    else void worker.resume();
+  let closed: Promise<boolean> | undefined;
+  const close = async (deadlineMs: number) => {
+    flow.stop();
+    closed ??= closeWorker(worker, connections, { deadlineMs, isRunning: () => running > 0 });
+    return { drained: await closed };
   };
-  watchWorker(worker, { queue, log }, () => {
-    if (state.breathing) return;
-    state.breathing = true;
-    follow();
-    const wake = () => {
-      state.breathing = false;
-      follow();
-    };
-    setTimeout(wake, BREATH_MS).unref();
-  });
-
+  const setConcurrency = (concurrency: number) => {
+    worker.concurrency = concurrency;
+  };
+  const ready = () => worker.waitUntilReady();
   return {
     redis: connections.main,
-    worker: {
-      queue,
-      ready: () => worker.waitUntilReady(),
-      setConcurrency: (concurrency) => {
-        worker.concurrency = concurrency;
-      },
-      pause: () => {
-        state.paused = true;
-        follow();
-      },
-      resume: () => {
-        state.paused = false;
-        follow();
-      },
-      close: async (deadlineMs) => {
-        closed ??= closeWorker(worker, connections, { deadlineMs, isRunning: () => state.running > 0 });
-        return { drained: await closed };
-      },
-    },
+    worker: { queue, ready, setConcurrency, pause: () => flow.pause(), resume: () => flow.resume(), close },
+  };
+}
+
+function settingsOf(options: Pick<QueueWorkerOptions<unknown>, 'base' | 'queue' | 'concurrency' | 'lockMs' | 'stalledMs'>) {
+  const { base = DEFAULT_QUEUE_BASE, queue } = options;
+  const locks = isSendQueue(queue) ? SEND_LOCKS : OTHER_LOCKS;
+  return {
+    prefix: queuePrefix(base, queue),
+    concurrency: options.concurrency,
+    lockDuration: options.lockMs ?? locks.lockMs,
+    stalledInterval: options.stalledMs ?? locks.stalledMs,
+    maxStalledCount: STALLED_COUNT_MAX,
+    // After a lost connection.
+    runRetryDelay: 1000,
   };
 }
