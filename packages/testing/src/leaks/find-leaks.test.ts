@@ -102,7 +102,7 @@ describe('Redis', () => {
   });
 
   test('a Redis that does not answer fails the search', async () => {
-    await expect(findLeaks({ needles, redisUrl: 'redis://127.0.0.1:1' })).rejects.toThrow();
+    await expect(findLeaks({ needles, redisUrl: 'redis://127.0.0.1:1' })).rejects.toThrow('closed');
   });
 });
 

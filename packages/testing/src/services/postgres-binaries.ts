@@ -15,6 +15,7 @@ import { canReach, reachableTempFolder, serviceUser } from './service-user.ts';
  */
 export function preparePostgresBinaries(given?: string): string {
   const source = given ?? embeddedBinaries();
+  if (!existsSync(join(source, 'bin/postgres'))) throw new Error(`there is no bin/postgres in ${source}`);
   const user = serviceUser();
   const symlinksComplete = hydrateSymlinks(source);
   if (given !== undefined && (!user || canReach(join(given, 'bin'), user))) return given;

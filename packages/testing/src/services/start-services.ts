@@ -28,9 +28,9 @@ export interface Services {
   /** The processes that were started for the caller, the host first; empty when none was. */
   pids: readonly number[];
   /** The services outlive these processes when the caller dies, for 30 s at most, so that they can drain. */
-  watch(pid: number): void;
+  watch: (pid: number) => void;
   /** Stops what was started and returns when it has ended. Safe to repeat. */
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
 /**

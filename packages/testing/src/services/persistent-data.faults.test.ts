@@ -1,0 +1,67 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { testFolder } from '../fixtures/test-folder.ts';
+import { currentTestRun } from '../fixtures/test-run.ts';
+import { isRunning } from './file-lock.ts';
+import { checkpointerPid, dataFolderOf, readFromBoth, survivorsOf, writeToBoth } from './planted/inspect.ts';
+import { startServices, type Services, type StartServicesOptions } from './start-services.ts';
+
+const dataDir = join(testFolder('data'), '.data');
+const started: Services[] = [];
+afterEach(() => Promise.all(started.splice(0).map((services) => services.stop())));
+afterAll(() => {
+  const location = join(dataDir, 'location');
+  if (existsSync(location)) rmSync(readFileSync(location, 'utf8'), { recursive: true });
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+test('data outlive kill -9 of the host and of everything, also when the id of the dead PostgreSQL is in use again', async () => {
+  const first = await start({ dataDir });
+  await writeToBoth(first, 'before the kill');
+  await killHost(first);
+  const second = await start({ dataDir });
+  expect(first.pids.filter(isRunning)).toEqual([]);
+  expect(await readFromBoth(second)).toEqual({ row: 'before the kill', key: 'before the kill' });
+
+  const folder = await dataFolderOf(second);
+  for (const pid of second.pids) process.kill(pid, 'SIGKILL');
+  expect(await survivorsOf(second.pids)).toEqual([]);
+  const pidFile = join(folder, 'postmaster.pid');
+  const [, ...rest] = readFileSync(pidFile, 'utf8').split('\n');
+  writeFileSync(pidFile, [await checkpointerPid(currentTestRun().databaseUrl), ...rest].join('\n'));
+  expect(await readFromBoth(await start({ dataDir }))).toEqual({ row: 'before the kill', key: 'before the kill' });
+});
+
+test('a temp folder whose host was killed is removed by the next start, with the servers that still run', async () => {
+  const abandoned = await start();
+  const folder = dirname(await dataFolderOf(abandoned));
+  await killHost(abandoned);
+  const hourAgo = Date.now() / 1000 - 3_600;
+  utimesSync(folder, hourAgo, hourAgo);
+  await start({ postgres: false });
+  expect(abandoned.pids.filter(isRunning)).toEqual([]);
+  expect(existsSync(folder)).toBe(false);
+});
+
+test('a cluster whose making was cut short is made anew', async () => {
+  const unfinished = join(testFolder('data'), '.data');
+  mkdirSync(join(unfinished, 'postgres.new'), { recursive: true });
+  writeFileSync(join(unfinished, 'postgres.new/PG_VERSION'), '18\n');
+  const services = await start({ dataDir: unfinished, redis: false });
+  expect(await dataFolderOf(services)).toMatch(/\/postgres$/);
+  await services.stop();
+  rmSync(unfinished, { recursive: true });
+});
+
+async function start(options: StartServicesOptions = {}): Promise<Services> {
+  const services = await startServices(options);
+  started.push(services);
+  return services;
+}
+
+/** Its servers live on, without anybody to stop them. */
+async function killHost({ pids: [host = 0] }: Services): Promise<void> {
+  process.kill(host, 'SIGKILL');
+  expect(await survivorsOf([host])).toEqual([]);
+}
