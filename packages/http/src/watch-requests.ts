@@ -27,12 +27,18 @@ export type RequestWatch = (request: FastifyRequest, reply: FastifyReply, done: 
 
 const RETRY_AFTER_SECONDS = 1;
 
+/**
+ * Share of `inFlightMax` up to which a late event loop refuses nobody: with so few requests the lateness is not of their making (a start,
+ * a neighbour on the machine), and refusing them would not end it.
+ */
+const CALM_SHARE = 0.1;
+
 const STATUS_CLASSES = ['aborted', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 /**
  * Counts the requests being answered, refuses those above the bound, and at the end of each writes one line and one observation.
  *
- * @param deps.isLate whether the event loop answers too late to take more work.
+ * @param deps.isLate whether the event loop answers too late to take more work; asked when more than a tenth of the bound is under way.
  * @returns makes the first `onRequest` hook of one route.
  */
 export function createRequestWatch(deps: {
@@ -43,6 +49,7 @@ export function createRequestWatch(deps: {
 }): (route: WatchedRoute) => RequestWatch {
   const { log, metrics, inFlightMax, isLate } = deps;
   const observe = createTurnObserver(metrics);
+  const calm = CALM_SHARE * inFlightMax;
   let inFlight = 0;
 
   return ({ method, route, quiet = false, shed }) => {
@@ -69,7 +76,7 @@ export function createRequestWatch(deps: {
         };
         log[level](line, answered ? 'request answered' : 'caller hung up before the answer');
       });
-      if (inFlight > bound || (shed === undefined && isLate())) done(overloaded());
+      if (inFlight > bound || (shed === undefined && inFlight > calm && isLate())) done(overloaded());
       else done();
     };
   };
