@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { isSendQueue, type QueueName } from './names.ts';
+import { pipelineValues } from './pipeline-values.ts';
 import { queueKey } from './queue-set.ts';
 
 export interface QueueState {
@@ -26,7 +27,7 @@ export async function inspectQueues(redis: Redis, base: string, queues: readonly
     counting.lindex(queueKey(base, queue, 'wait'), -1).zrange(queueKey(base, queue, 'prioritized'), '0', '0');
     counting.zrange(queueKey(base, queue, 'delayed'), '0', '0');
   }
-  const answers = chunk(results(await counting.exec()), 7);
+  const answers = chunk(pipelineValues(await counting.exec()), 7);
   const heads = answers.map(([, , , , wait, prioritized, delayed], index): string[] => {
     const ids = [wait, ...(prioritized as string[])];
     const queue = queues[index];
@@ -36,7 +37,7 @@ export async function inspectQueues(redis: Redis, base: string, queues: readonly
 
   const dating = redis.pipeline();
   queues.forEach((queue, index) => heads[index]?.forEach((id) => dating.hget(queueKey(base, queue, id), 'timestamp')));
-  const times = results(await dating.exec());
+  const times = pipelineValues(await dating.exec());
   const nowMs = Date.now();
   return queues.map((queue, index) => {
     const [wait, prioritized, active, delayed] = (answers[index] ?? []) as number[];
@@ -48,13 +49,6 @@ export async function inspectQueues(redis: Redis, base: string, queues: readonly
       delayed: delayed ?? 0,
       oldestAgeMs: Math.max(0, ...ages),
     };
-  });
-}
-
-function results(answers: [Error | null, unknown][] | null): unknown[] {
-  return (answers ?? []).map(([error, value]) => {
-    if (error !== null) throw error;
-    return value;
   });
 }
 

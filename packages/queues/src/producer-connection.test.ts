@@ -109,6 +109,16 @@ test('an add whose connection is cut after it was written does not claim that no
   expect((await failing).error).toBeInstanceOf(QueueTimeoutError);
 });
 
+test('a question whose connection is cut is not answered with "no"', async () => {
+  await gate.open();
+  const producers = room.producers({ redisUrl: gate.url, deadlineMs: 5_000 });
+  await producers.ping();
+  gate.disturb('frozen');
+  const asking = Promise.allSettled([producers.hasSendJobs([sendJob()]), producers.oldestIntakeAgeMs()]);
+  await gate.shut();
+  expect((await asking).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+});
+
 test('a connection that answers nothing is replaced without a restart', async () => {
   await gate.open();
   const producers = room.producers({ redisUrl: gate.url, deadlineMs: DEADLINE_MS });

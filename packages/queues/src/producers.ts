@@ -7,6 +7,7 @@ import { withoutPayload } from './errors.ts';
 import { inspectQueues } from './inspect-queues.ts';
 import { DEFAULT_QUEUE_BASE, QUEUES, sendQueueName, type QueueName } from './names.ts';
 import type { InboundPayload, IntakePayload, SendPayload, StatusCallbackPayload } from './payloads.ts';
+import { pipelineValues } from './pipeline-values.ts';
 import { openProducerConnection } from './producer-connection.ts';
 import { openQueueSet, queueKey } from './queue-set.ts';
 
@@ -103,8 +104,8 @@ export function createProducers(options: ProducersOptions): Producers {
         const pipeline = redis.pipeline();
         for (const { id, sender } of round) pipeline.exists(queueKey(base, sendQueueName(sender), id));
         // oxlint-disable-next-line no-await-in-loop -- as above
-        const answers = await connection.run(async () => (await pipeline.exec()) ?? []);
-        found.push(...answers.map(([, exists]) => exists === 1));
+        const answers = await connection.run(async () => pipelineValues(await pipeline.exec()));
+        found.push(...answers.map((exists) => exists === 1));
       }
       return found;
     },
