@@ -45,13 +45,13 @@ test('a temp folder whose host was killed is removed by the next start, with the
 });
 
 test('a cluster whose making was cut short is made anew', async () => {
-  const unfinished = join(testFolder('data'), '.data');
-  mkdirSync(join(unfinished, 'postgres.new'), { recursive: true });
-  writeFileSync(join(unfinished, 'postgres.new/PG_VERSION'), '18\n');
-  const services = await start({ dataDir: unfinished, redis: false });
-  expect(await dataFolderOf(services)).toMatch(/\/postgres$/);
-  await services.stop();
-  rmSync(unfinished, { recursive: true });
+  const first = await start({ dataDir, redis: false });
+  const folder = await dataFolderOf(first);
+  await first.stop();
+  rmSync(folder, { recursive: true });
+  mkdirSync(`${folder}.new`);
+  writeFileSync(`${folder}.new/PG_VERSION`, '18\n');
+  expect(await dataFolderOf(await start({ dataDir, redis: false }))).toBe(folder);
 });
 
 async function start(options: StartServicesOptions = {}): Promise<Services> {
