@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { applyStatuses, claimForSending, recordOutcome } from '@tickmark/delivery';
 import { messageIdFor, type StatusEvent } from '@tickmark/domain';
-import { freePort } from '@tickmark/testing';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -162,61 +161,6 @@ describe('GET /v1/messages', () => {
     for (const secret of [message.body ?? '', message.recipient.slice(-11), app.keys.desk]) expect(app.log.text()).not.toContain(secret);
   });
 });
-
-describe('GET /health/ready', () => {
-  it('is 200 when both stores are there', async () => {
-    const app = await createConsoleHarness();
-    expect(await app.get('/health/ready', null)).toMatchObject({ status: 200, json: { ready: true, reasons: [] } });
-    await app.close();
-  });
-
-  it('is 503 with every reason when they are not, while requests say that the store is away', async () => {
-    const app = await createConsoleHarness({
-      databaseUrl: `postgres://nobody:secret@127.0.0.1:${await freePort()}/none`,
-      redisUrl: `redis://127.0.0.1:${await freePort()}`,
-    });
-    const { status, json } = await app.get('/health/ready', null);
-    expect(status).toBe(503);
-    expect(json).toEqual({ ready: false, reasons: [expect.stringContaining('PostgreSQL'), expect.stringMatching(/redis/i)] });
-    expect(JSON.stringify(json)).not.toContain('secret');
-    const answer = await app.get(`/v1/messages/${randomUUID()}`);
-    expect(answer).toMatchObject({
-      status: 503,
-      json: { error: { code: 'STORE_UNAVAILABLE', message: expect.stringContaining('/health/ready') } },
-    });
-    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
-    expect((await app.get('/health/live', null)).status).toBe(200);
-    await app.close();
-  });
-
-  it('is 503 while migrations are missing, and names the command', async () => {
-    const { url, drop } = await emptyDatabase();
-    const app = await createConsoleHarness({ databaseUrl: url });
-    const { status, json } = await app.get('/health/ready', null);
-    expect([status, json.reasons]).toEqual([503, [expect.stringContaining('npm run migrate')]]);
-    expect((await app.get(`/v1/messages/${randomUUID()}`)).json.error.code).toBe('STORE_UNAVAILABLE');
-    await app.close();
-    await drop();
-  });
-});
-
-/** A database without any migration, beside one of the test run. */
-async function emptyDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
-  const host = await createConsoleHarness();
-  const name = `empty_${randomUUID().replaceAll('-', '')}`;
-  await host.db.sql.unsafe(`CREATE DATABASE ${name}`);
-  const [row] = await host.db.sql<{ name: string }[]>`SELECT current_database() AS name`;
-  const { host: hosts, port, user, pass } = host.db.sql.options;
-  void row;
-  const url = `postgres://${encodeURIComponent(user)}:${encodeURIComponent(String(pass ?? ''))}@${hosts[0]}:${port[0]}/${name}`;
-  return {
-    url,
-    drop: async () => {
-      await host.db.sql.unsafe(`DROP DATABASE ${name} WITH (FORCE)`);
-      await host.close();
-    },
-  };
-}
 
 function callback(messageId: string | null, messageSid: string, rawStatus: string, errorCode: number | null): StatusEvent {
   return {
