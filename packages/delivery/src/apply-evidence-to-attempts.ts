@@ -23,8 +23,9 @@ export function applyEvidenceToAttempts(tx: postgres.ISql, items: readonly Evide
       ORDER BY id FOR NO KEY UPDATE
     ), attempts AS (
       INSERT INTO message_attempts AS m (message_id, attempt, message_sid, status, rank, error_code)
-      SELECT message_id, attempt, message_sid, status, rank, error_code FROM evidence JOIN locked ON id = message_id
-      ORDER BY message_id, attempt
+      SELECT e.message_id, e.attempt, e.message_sid, e.status, e.rank, e.error_code
+      FROM evidence e JOIN locked l ON l.id = e.message_id
+      ORDER BY e.message_id, e.attempt
       ON CONFLICT (message_id, attempt) DO UPDATE SET
         message_sid = excluded.message_sid,
         status = CASE WHEN ${isFurtherThanAttempt(tx)} THEN excluded.status ELSE m.status END,
