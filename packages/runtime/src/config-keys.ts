@@ -36,7 +36,7 @@ import {
 /** What can be started with this configuration. */
 export type ConfigProcess = 'ingress' | 'worker' | 'console' | 'simulator' | 'migrate' | 'cli';
 
-export type ConfigSection =
+type ConfigSection =
   | 'Mode and logs'
   | 'Stores'
   | 'Addresses'

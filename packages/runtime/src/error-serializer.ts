@@ -22,7 +22,7 @@ const CAUSES_MAX = 4;
 const ERRORS_MAX = 5;
 const MESSAGE_LENGTH_MAX = 500;
 
-export interface LoggedError {
+interface LoggedError {
   type: string;
   message: string;
   stack?: string;

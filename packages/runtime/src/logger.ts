@@ -19,7 +19,8 @@ export interface LoggerOptions {
  * fields first, then a constant sentence in lower case; an error goes in `err`.
  *
  * Phones, bodies, tokens and credentials are removed from every line, those of child loggers too, and errors are reduced to what is
- * known to be harmless. It is a net, not a licence: do not log them.
+ * known to be harmless. It is a net, not a licence: do not log them. A property named `to`, `from`, `body`, `params` or `headers` is
+ * removed whatever it holds; name a change of status otherwise.
  */
 export function createLogger(options: LoggerOptions): Logger {
   return pino(

@@ -13,12 +13,9 @@ const BATCH_ITEMS = [1, 2, 5, 10, 20, 50, 100, 200, 350, 500];
 /** The values of a label whose set is closed here; sender aliases, queues and statuses are closed by their owners. */
 const CALLBACK_RESULTS = ['queued', 'spooled', 'invalid_signature', 'wrong_account', 'missing_sid', 'too_large', 'unavailable'] as const;
 const SIGNATURE_RESULTS = ['valid', 'valid_next_token', 'invalid', 'missing'] as const;
-const SEND_OUTCOMES = ['accepted', 'throttled', 'rejected', 'unknown', 'released'] as const;
-const LATENCY_STAGES = ['queued', 'sent', 'delivered', 'read'] as const;
+const SEND_OUTCOMES = ['accepted', 'throttled', 'rejected', 'unknown'] as const;
+const LATENCY_STAGES = ['sent', 'delivered', 'read'] as const;
 const RECONCILE_RESULTS = ['adopted', 'absent', 'ambiguous', 'failed'] as const;
-
-export type CallbackResult = (typeof CALLBACK_RESULTS)[number];
-export type SignatureResult = (typeof SIGNATURE_RESULTS)[number];
 
 /**
  * Every metric of ours, in a registry of its own together with prom-client's process metrics, and all of them in every process:
@@ -98,7 +95,7 @@ function declareSendMetrics(registry: Registry) {
   return {
     sendAttempts: new Counter({
       name: 'tickmark_send_attempts_total',
-      help: `Claimed messages by sender alias and outcome: ${SEND_OUTCOMES.join(', ')} (released = never called).`,
+      help: `Calls of Twilio's create by sender alias and outcome: ${SEND_OUTCOMES.join(', ')}.`,
       labelNames: ['sender', 'outcome'],
       registers,
     }),
