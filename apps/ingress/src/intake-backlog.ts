@@ -15,7 +15,8 @@ const RETRY_AFTER_SECONDS = 5;
  * It judges by the last reading and never waits for one; each call takes care that the next reading is under way. What it cannot read
  * it lets pass: the queue itself will tell.
  */
-export function createIntakeBacklogGuard({ producers, clock }: { producers: Pick<Producers, 'oldestIntakeAgeMs'>; clock: Clock }) {
+export function createIntakeBacklogGuard(deps: { producers: Pick<Producers, 'oldestIntakeAgeMs'>; clock: Clock; oldestAgeMsMax?: number }) {
+  const { producers, clock, oldestAgeMsMax = OLDEST_AGE_MS_MAX } = deps;
   let reading = { ageMs: 0, atMs: -Infinity };
   let askedAtMs = -Infinity;
 
@@ -34,7 +35,7 @@ export function createIntakeBacklogGuard({ producers, clock }: { producers: Pick
       askedAtMs = nowMs;
       void read(nowMs);
     }
-    if (reading.ageMs <= OLDEST_AGE_MS_MAX || nowMs - reading.atMs > READING_AGE_MS_MAX) return;
+    if (reading.ageMs <= oldestAgeMsMax || nowMs - reading.atMs > READING_AGE_MS_MAX) return;
     throw new AppError(
       'QUEUE_UNAVAILABLE',
       'Accepted messages are not being stored at the moment, so nothing more is accepted. Send the same request again later; operators look at the worker and at PostgreSQL.',

@@ -41,8 +41,7 @@ export function refuseForeignRecipient({ mode, allowedRecipients }: MessagePolic
 /** Reads `ALLOWED_RECIPIENTS` into the stored form of recipients. @throws Error that tells bad entries by their position, never by their number. */
 export function parseAllowedRecipients(text: string): string[] {
   const entries = text.split(',').map((entry) => entry.trim());
-  const recipients = entries.filter((entry) => entry !== '').map(normalizeRecipient);
-  const bad = recipients.flatMap((recipient, index) => (recipient === null ? [index + 1] : []));
+  const bad = entries.flatMap((entry, index) => (entry === '' || normalizeRecipient(entry) !== null ? [] : [index + 1]));
   if (bad.length > 0) throw new Error(`entry ${bad.join(', ')}: must be +<E.164 number> or whatsapp:+<E.164 number>`);
-  return recipients.filter((recipient) => recipient !== null);
+  return entries.map(normalizeRecipient).filter((recipient) => recipient !== null);
 }

@@ -1,0 +1,53 @@
+import type { AcceptedMessage, StatusEvent } from '@tickmark/domain';
+import { createMetrics } from '@tickmark/runtime';
+import { parseStatusCallback } from '@tickmark/twilio';
+import { expect, it } from 'vitest';
+import { createCommits } from './commits.ts';
+import { randomSid, statusCallback } from './fixtures/ingress-harness.ts';
+import { acceptedMessage } from './fixtures/read-queues.ts';
+
+const JOB_BYTES_MAX = 262_144;
+
+/** Takes batches as the queue does, one at a time, and remembers them. */
+function recordBatches() {
+  const batches: { items: readonly unknown[]; bytes: number }[] = [];
+  const add = (items: readonly unknown[]) => {
+    batches.push({ items, bytes: Buffer.byteLength(JSON.stringify(items)) });
+    return new Promise<void>((resolve) => setImmediate(resolve));
+  };
+  const producers = { addIntake: (messages: readonly AcceptedMessage[]) => add(messages), addStatusEvents: add, addInbound: add };
+  return { batches, commits: createCommits({ producers, metrics: createMetrics({ process: 'ingress' }) }) };
+}
+
+it('puts at most 500 callbacks and about 256 KiB of JSON into one job', async () => {
+  const { batches, commits } = recordBatches();
+  await Promise.all(Array.from({ length: 2_000 }, () => commits.statusCallback.commit(statusEvent())));
+  expect(batches.reduce((sum, { items }) => sum + items.length, 0)).toBe(2_000);
+  for (const { items, bytes } of batches) {
+    expect(items.length).toBeLessThanOrEqual(500);
+    expect(bytes).toBeLessThan(JOB_BYTES_MAX * 1.02);
+  }
+});
+
+it('bounds a job of long messages by its bytes', async () => {
+  const { batches, commits } = recordBatches();
+  const message = { ...acceptedMessage('00000000-0000-7000-8000-000000000001'), body: '👋🏽'.repeat(800) };
+  await Promise.all(Array.from({ length: 300 }, () => commits.intake.bulk.commit(message)));
+  expect(batches.length).toBeGreaterThan(7);
+  for (const { bytes } of batches) expect(bytes).toBeLessThanOrEqual(JOB_BYTES_MAX * 1.01);
+});
+
+it('resolves drain only when everybody was answered', async () => {
+  const { batches, commits } = recordBatches();
+  const answered = Promise.all(Array.from({ length: 3 }, () => commits.statusCallback.commit(statusEvent())));
+  await commits.drain();
+  expect(batches.reduce((sum, { items }) => sum + items.length, 0)).toBe(3);
+  await answered;
+});
+
+function statusEvent(): StatusEvent {
+  const params = statusCallback({ accountSid: randomSid('AC') }, { MessagingServiceSid: randomSid('MG') });
+  const parsed = parseStatusCallback(params, { m: '01926f3e-7a11-7c3d-9d0a-5b8f2f0a6c11', a: '1' }, new Date());
+  if (!parsed.ok) throw new Error('the fixture is no status callback');
+  return parsed.event;
+}
