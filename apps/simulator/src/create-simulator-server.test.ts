@@ -1,11 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createMetrics, systemClock } from '@tickmark/runtime';
-import { captureLogger, randomBody, randomPhone } from '@tickmark/testing';
-import { createSimulatorServer, listen } from './create-simulator-server.ts';
-import { createSimulator } from './simulator.ts';
-import { parseSettings } from './settings.ts';
+import { randomBody, randomPhone } from '@tickmark/testing';
 import { SENDER, SERVICE, startSimulator, type MessageJson, type SimulatorHarness } from './fixtures/simulator-harness.ts';
 
 let simulator: SimulatorHarness;
@@ -79,27 +73,5 @@ describe('a message', () => {
     const created = await json(simulator.create());
     await simulator.waitForStatus(created.sid, 'read');
     expect(simulator.webhooksOf(created.sid)).toEqual([]);
-  });
-});
-
-describe('listen', () => {
-  test('a port that is taken is an error that names it and says what to do', async () => {
-    const other: Server = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => other.once('listening', resolve));
-    const { port } = other.address() as AddressInfo;
-    const { log } = captureLogger({ process: 'simulator' });
-    const credentials = { accountSid: 'AC', apiKeySid: 'SK', apiKeySecret: () => 's', authToken: () => 't' };
-    const idle = createSimulator({
-      credentials,
-      senders: [],
-      publicBaseUrl: 'http://127.0.0.1',
-      settings: parseSettings('{}'),
-      clock: systemClock,
-      log,
-    });
-    const server = await createSimulatorServer(idle, { log, metrics: createMetrics({ process: 'simulator' }) });
-    await expect(listen(server, '127.0.0.1', port)).rejects.toThrow(`SIMULATOR_PORT ${port} on 127.0.0.1 is taken: end what listens there`);
-    await server.close();
-    other.close();
   });
 });

@@ -22,19 +22,3 @@ export async function createSimulatorServer(simulator: Simulator, deps: { log: L
   server.addHook('onClose', async () => simulator.close());
   return server;
 }
-
-/**
- * Starts listening; 0 = any free port.
- *
- * @returns the URL. A port that is taken is an error that says what to do: clients were told that very port.
- */
-export async function listen(server: HttpServer, host: string, port: number): Promise<string> {
-  try {
-    return await server.listen({ host, port });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      code === 'EADDRINUSE' ? 'is taken: end what listens there or give another port' : `cannot be used (${code ?? 'unknown reason'})`;
-    throw new Error(`SIMULATOR_PORT ${port} on ${host} ${reason}`, { cause: error });
-  }
-}

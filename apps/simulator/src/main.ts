@@ -1,33 +1,20 @@
 import { parseSenders } from '@tickmark/domain';
+import { listen } from '@tickmark/http';
 import {
   createLogger,
   createMetrics,
   createShutdown,
+  keysUsedBy,
   loadConfig,
   METRICS_PORTS,
   startInternalListener,
   systemClock,
 } from '@tickmark/runtime';
-import { createSimulatorServer, listen } from './create-simulator-server.ts';
+import { createSimulatorServer } from './create-simulator-server.ts';
 import { parseSettings } from './settings.ts';
 import { createSimulator } from './simulator.ts';
 
-const config = loadConfig(
-  [
-    'LOG_LEVEL',
-    'PUBLIC_BASE_URL',
-    'SIMULATOR_PORT',
-    'METRICS_PORT',
-    'LISTEN_HOST',
-    'TWILIO_ACCOUNT_SID',
-    'TWILIO_API_KEY_SID',
-    'TWILIO_API_KEY_SECRET',
-    'TWILIO_AUTH_TOKEN',
-    'TWILIO_SENDERS',
-    'SIMULATOR_SETTINGS',
-  ],
-  { parse: { TWILIO_SENDERS: parseSenders, SIMULATOR_SETTINGS: parseSettings } },
-);
+const config = loadConfig(keysUsedBy('simulator'), { parse: { TWILIO_SENDERS: parseSenders, SIMULATOR_SETTINGS: parseSettings } });
 const log = createLogger({ process: 'simulator', level: config.LOG_LEVEL });
 const metrics = createMetrics({ process: 'simulator' });
 const simulator = createSimulator({
@@ -52,12 +39,13 @@ const listener = await startInternalListener({
   log,
   ready: async () => ({ ready: server.server.listening, reasons: server.server.listening ? [] : ['not listening yet'] }),
 });
-log.info({ url: await listen(server, config.LISTEN_HOST, config.SIMULATOR_PORT) }, 'simulator listens');
+const url = await listen(server, { host: config.LISTEN_HOST, port: config.SIMULATOR_PORT, portKey: 'SIMULATOR_PORT' });
+log.info({ url }, 'simulator listens');
 
 createShutdown({
   log,
   phases: [
-    { name: 'stop listening and let callbacks under way end', run: () => server.close(), deadlineMs: 3_000 },
+    { name: 'answer what is under way and stop', run: () => server.close(), deadlineMs: 3_000 },
     { name: 'close the internal listener', run: () => listener.close(), deadlineMs: 1_000 },
   ],
 });

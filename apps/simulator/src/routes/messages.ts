@@ -32,13 +32,14 @@ export function addMessageRoutes(server: HttpServer, simulator: Simulator): void
     return give(reply, answer, { concurrent, arrivedMs, silent });
   };
 
+  // Before the server waits for requests under way: these would never end.
+  server.addHook('preClose', async () => silent.forEach((reply) => reply.raw.destroy()));
   void server.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_BYTES_MAX }, (_request, body, done) => done(null, body));
     scope.setErrorHandler((_error, _request, reply) =>
       give(reply, refusalAnswer(refusalOf(20001)), { concurrent: 0, arrivedMs: 0, silent }),
     );
-    scope.addHook('onClose', async () => silent.forEach((reply) => reply.raw.destroy()));
 
     scope.post(
       collection,
