@@ -80,9 +80,11 @@ export function createTwilioHttpClient(options: {
   baseUrl: string | undefined;
   socketsMax: number;
   timeoutMs: number;
+  /** A certificate to trust instead of the system's; for tests. */
+  ca?: string;
 }): TwilioHttpClient {
   const base = options.baseUrl === undefined ? undefined : new URL(options.baseUrl);
-  const pool = createTwilioAgent({ secure: base?.protocol !== 'http:', socketsMax: options.socketsMax });
+  const pool = createTwilioAgent({ secure: base?.protocol !== 'http:', socketsMax: options.socketsMax, ca: options.ca });
 
   return {
     request: async ({ method, uri, headers, data }) => {
