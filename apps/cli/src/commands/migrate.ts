@@ -1,4 +1,3 @@
-import { classifyDatabaseError, migrateDatabase } from '@tickmark/delivery';
 import { loadConfig } from '@tickmark/runtime';
 import type { Command } from 'commander';
 import type { CliContext } from '../cli-context.ts';
@@ -17,6 +16,8 @@ export function addMigrateCommand(program: Command, context: CliContext): void {
 
 async function migrate({ env, writeError }: CliContext): Promise<{ applied: number }> {
   const config = loadConfig(['DATABASE_URL'], { env });
+  // Loaded here, because no other command needs a database and all of them should start fast.
+  const { classifyDatabaseError, migrateDatabase } = await import('@tickmark/delivery');
   const say = (fields: object, sentence: string) => writeError(`${sentence} ${JSON.stringify(fields)}\n`);
   try {
     return await migrateDatabase({ url: config.DATABASE_URL.reveal(), log: { info: say, warn: say } });

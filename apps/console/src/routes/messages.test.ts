@@ -60,10 +60,10 @@ describe('GET /v1/messages', () => {
       content: { body: message.body, contentSid: null, contentVariables: null, mediaUrl: null },
       timeline: expect.any(Array),
     });
-    const seen = json.timeline.map((entry: { kind: string; status: string }) => `${entry.kind} ${entry.status}`);
+    const seen = json.timeline.map((entry) => `${entry.kind} ${entry.status}`);
     expect(seen).toContain('callback sent');
     expect(seen).toContain('callback undelivered');
-    expect(json.timeline[0].kind).toBe('accepted');
+    expect(json.timeline[0]?.kind).toBe('accepted');
   });
 
   it('finds it by its SID too', async () => {
