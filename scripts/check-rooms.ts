@@ -91,7 +91,7 @@ function ownBreaches(
 function importsOf(text: string): string[] {
   const code = text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '');
   const pattern =
-    /(?:^|[\s;}])(?:import|export)\s+(?:[\w*{}\s,$]+\s+from\s+)?['"]([^'"]+)['"]|(?:import|require)\(\s*['"]([^'"]+)['"]\s*\)/g;
+    /(?:^|[\s;}])(?:import|export)\s+(?:[\w*{}\s,$]+\s+from\s+)?['"]([^'"]+)['"]|(?<![.\w])(?:import|require)\(\s*['"]([^'"]+)['"]\s*\)/g;
   return [...code.matchAll(pattern)].map((match) => match[1] ?? match[2] ?? '');
 }
 
