@@ -37,13 +37,19 @@ class LostRaceError extends Error {
 }
 
 /**
- * Applies evidences to the rows that they belong to, in one transaction: binds sids, makes rows that are missing, raises statuses.
+ * Applies evidences to the rows that they belong to, in one transaction: binds sids, makes lost rows again, raises statuses.
  *
  * The common evidence needs one statement; the rest is prepared until that statement fits it too.
+ *
+ * @param externals the sids whose external row was made for this batch (see makeExternalRows)
  */
-export async function applyEvidence(tx: postgres.ISql, items: readonly Evidence[]): Promise<Map<string, AppliedEvidence>> {
+export async function applyEvidence(
+  tx: postgres.ISql,
+  items: readonly Evidence[],
+  externals: ReadonlySet<string>,
+): Promise<Map<string, AppliedEvidence>> {
   const applied = new Map<string, AppliedEvidence>();
-  const made = new Map<string, 'external' | 'recovered'>();
+  const made = new Map<string, 'external' | 'recovered'>([...externals].map((sid) => [sid, 'external']));
   let waiting = [...items];
   for (let round = 1; waiting.length > 0; round += 1) {
     if (round > ROUNDS_MAX) throw new LostRaceError('the rows of a batch kept changing');
@@ -91,14 +97,15 @@ async function prepareMissing(
   applied: Map<string, AppliedEvidence>,
 ): Promise<Evidence[]> {
   if (items.length === 0) return [];
-  const results = new Map((await makeMissingRows(tx, items)).map((result) => [result.messageSid, result]));
+  const results = await makeMissingRows(tx, items);
   return items.flatMap((item) => {
     const result = results.get(item.messageSid);
-    if (result?.kind === 'deleted') applied.set(item.messageSid, DELETED);
-    if (result === undefined || result.kind === 'deleted') return [];
+    // Its external row was there a moment ago; the batch comes again and makes it, or finds whose the sid is now.
+    if (result === undefined) throw new LostRaceError('an external row went away');
     if (result.kind === 'attempt') return [{ ...item, messageId: result.messageId, attempt: result.attempt }];
-    if (result.kind === 'made') made.set(item.messageSid, item.messageId === null ? 'external' : 'recovered');
-    return [item];
+    if (result.kind === 'deleted') applied.set(item.messageSid, DELETED);
+    else if (result.made) made.set(item.messageSid, 'recovered');
+    return result.kind === 'deleted' ? [] : [item];
   });
 }
 

@@ -5,6 +5,7 @@ import { applyEvidence, type AppliedEvidence } from './apply-evidence.ts';
 import { inTransaction, type Database } from './database.ts';
 import { evidenceOfEvents } from './evidence.ts';
 import { insertStatusLogs, logKey } from './insert-status-logs.ts';
+import { makeExternalRows } from './make-external-rows.ts';
 import { sanitizeText } from './sanitize-text.ts';
 import { settleBatch } from './settle-batch.ts';
 
@@ -40,11 +41,18 @@ export interface StatusApplied {
  * Any order, any repetition and any split into batches end in the same rows and the same log. Safe to repeat.
  */
 export function applyStatuses(db: Pick<Database, 'sql'>, events: readonly StatusEvent[]): Promise<Settled<StatusApplied>[]> {
-  return settleBatch(events.map(sanitize), (batch) => inTransaction(db.sql, (tx) => applyBatch(tx, batch)));
+  return settleBatch(events.map(sanitize), async (batch) => {
+    const evidence = evidenceOfEvents(batch);
+    const externals = await makeExternalRows(db.sql, evidence);
+    return inTransaction(db.sql, async (tx) => logBatch(tx, batch, await applyEvidence(tx, evidence, externals)));
+  });
 }
 
-async function applyBatch(tx: postgres.ISql, events: readonly StatusEvent[]): Promise<StatusApplied[]> {
-  const applied = await applyEvidence(tx, evidenceOfEvents(events));
+async function logBatch(
+  tx: postgres.ISql,
+  events: readonly StatusEvent[],
+  applied: ReadonlyMap<string, AppliedEvidence>,
+): Promise<StatusApplied[]> {
   const lines = events.flatMap((event) => {
     const { messageId = null, attempt = null } = applied.get(event.messageSid) ?? {};
     return messageId === null ? [] : [{ event, messageId, attempt: event.attempt ?? attempt }];

@@ -150,7 +150,7 @@ function backoff(sql: postgres.ISql) {
 async function bindSids(tx: postgres.ISql, records: readonly OutcomeRecord[]): Promise<Map<OutcomeRecord, RecordAnswer>> {
   const sidOf = ({ outcome }: OutcomeRecord) => (outcome.kind === 'accepted' ? sanitizeText(outcome.messageSid) : '');
   const evidence = new Map(records.map((record) => [sidOf(record), evidenceOfCreate(sidOf(record), record.id, record.attempt)]));
-  const applied = await applyEvidence(tx, [...evidence.values()]);
+  const applied = await applyEvidence(tx, [...evidence.values()], new Set());
   await recordRows(tx, records);
   await tx`
     UPDATE message_attempts SET outcome = 'accepted', ended_at = COALESCE(ended_at, now())

@@ -1,0 +1,81 @@
+import type { InboundMessage } from '@tickmark/domain';
+import { randomBody, randomPhone } from '@tickmark/testing';
+import { expect, it } from 'vitest';
+import { deliveryRoom, randomSid, valuesOf } from './fixtures/delivery-room.ts';
+import { recordInbound } from './record-inbound.ts';
+
+const room = deliveryRoom();
+
+it('a message from a person is stored with all that was received', async () => {
+  const message = inbound({
+    media: [{ url: 'https://api.twilio.com/x', contentType: 'image/png' }],
+    buttonText: 'Yes',
+    optOutType: 'STOP',
+  });
+  expect(valuesOf(await recordInbound(room.db, [message]))).toEqual([{ messageSid: message.messageSid, stored: true }]);
+  const [row] = await room.db.sql`SELECT to_jsonb(i) AS row FROM inbound_messages i WHERE message_sid = ${message.messageSid}`;
+  expect(row?.['row']).toMatchObject({
+    from_address: message.from,
+    to_address: message.to,
+    body: message.body,
+    media: message.media,
+    button_text: 'Yes',
+    opt_out_type: 'STOP',
+    handed_over_at: null,
+  });
+});
+
+it('the same message again, in one batch or in many, is stored once', async () => {
+  const message = inbound();
+  const settled = await Promise.all([
+    recordInbound(room.db, [message, message]),
+    recordInbound(room.db, [message]),
+    recordInbound(room.db, [message]),
+  ]);
+  expect(settled.flatMap(valuesOf).filter(({ stored }) => stored)).toHaveLength(1);
+});
+
+it('the window follows the latest message, whatever the order', async () => {
+  const from = `whatsapp:${randomPhone()}`;
+  const times = ['2026-01-02T00:00:00.000Z', '2026-01-04T00:00:00.000Z', '2026-01-03T00:00:00.000Z', '2026-01-01T00:00:00.000Z'];
+  for (const receivedAt of times) valuesOf(await recordInbound(room.db, [inbound({ from, receivedAt })]));
+  expect(await windowOf(from)).toEqual({ first: new Date('2026-01-01T00:00:00.000Z'), last: new Date('2026-01-04T00:00:00.000Z') });
+});
+
+it('the window is per person, and a business-scoped user id is a person too', async () => {
+  const [one, other] = [`whatsapp:${randomPhone()}`, `whatsapp:US.${randomSid()}`];
+  const batch = [one, other, one].map((from, index) => inbound({ from, receivedAt: `2026-02-0${index + 1}T00:00:00.000Z` }));
+  valuesOf(await recordInbound(room.db, batch));
+  expect((await windowOf(one))?.last).toEqual(new Date('2026-02-03T00:00:00.000Z'));
+  expect((await windowOf(other))?.last).toEqual(new Date('2026-02-02T00:00:00.000Z'));
+});
+
+it('answers are in the order of the messages', async () => {
+  const batch = [inbound(), inbound(), inbound()].toSorted((a, b) => (a.messageSid < b.messageSid ? 1 : -1));
+  expect(valuesOf(await recordInbound(room.db, batch)).map(({ messageSid }) => messageSid)).toEqual(batch.map((m) => m.messageSid));
+});
+
+async function windowOf(recipient: string) {
+  const rows = await room.db.sql<{ first: Date; last: Date }[]>`
+    SELECT first_inbound_at AS first, last_inbound_at AS last FROM customer_service_windows
+    WHERE recipient = ${recipient} AND sender_address = 'whatsapp:+14155238886'`;
+  return rows[0];
+}
+
+function inbound(overrides: Partial<InboundMessage> = {}): InboundMessage {
+  return {
+    messageSid: randomSid(),
+    from: `whatsapp:${randomPhone()}`,
+    to: 'whatsapp:+14155238886',
+    messagingServiceSid: null,
+    body: randomBody(),
+    media: [],
+    buttonText: null,
+    buttonPayload: null,
+    repliedToSid: null,
+    profileName: 'Ann',
+    optOutType: null,
+    receivedAt: new Date().toISOString(),
+    ...overrides,
+  };
+}
