@@ -132,6 +132,7 @@ test('the idempotency mark tells the hash of the first request of an id, for a d
   expect(await producers.markIdempotent(id, 'first')).toBeNull();
   expect(await producers.markIdempotent(id, 'first')).toBe('first');
   expect(await producers.markIdempotent(id, 'other')).toBe('first');
+  expect(await producers.markIdempotent(id, 'third')).toBe('first');
   const seconds = await room.redis.ttl(`${room.base}:idempotency:${id}`);
   expect(seconds).toBeGreaterThan(86_300);
   expect(seconds).toBeLessThanOrEqual(86_400);
