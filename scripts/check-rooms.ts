@@ -33,7 +33,7 @@ export interface SourceFile {
  */
 export function findBreaches(files: readonly SourceFile[], declared: Readonly<Record<string, string[]>>): string[] {
   return files.flatMap(({ path, text }) => {
-    const room = /^(packages|apps)\/([^/]+)\//.exec(path);
+    const room = /^(packages|apps)\/([^/]+)\/src\//.exec(path);
     if (!room) return [];
     const folder = `${room[1]}/${room[2]}`;
     return importsOf(text).flatMap((specifier) => breachesOf(path, folder, specifier, declared[folder] ?? []));
