@@ -19,7 +19,7 @@ declare module 'fastify' {
 
 export interface Authenticator {
   /** Hooks for a route's `onRequest`: a valid key with at least one of these scopes, and its rate. The OpenAPI document names them. */
-  require(...scopes: Scope[]): onRequestAsyncHookHandler[];
+  require: (...scopes: Scope[]) => onRequestAsyncHookHandler[];
 }
 
 /** The hook of a route that asks for a key, with what it asks for. */

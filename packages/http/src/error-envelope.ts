@@ -18,6 +18,7 @@ export function toRefusal(error: unknown): AppError {
   if (hasZodFastifySchemaValidationErrors(error)) return toValidationRefusal(error.validation);
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
   const known = REFUSALS_BY_CODE[String(code)] ?? REFUSALS_BY_STATUS[Number(statusCode)];
+  if (known === 'VALIDATION_FAILED') return new AppError(known, NOT_READABLE, { cause: error });
   if (known !== undefined) return new AppError(known, MESSAGES[known], { cause: error });
   return new AppError('INTERNAL', MESSAGES.INTERNAL, { cause: error });
 }
@@ -30,8 +31,7 @@ export function toConnectionRefusal(errorCode: string | undefined): { httpStatus
       : errorCode === 'HPE_HEADER_OVERFLOW'
         ? [431, 'PAYLOAD_TOO_LARGE']
         : [400, 'VALIDATION_FAILED'];
-  const message =
-    code === 'VALIDATION_FAILED' ? 'This is not HTTP/1.1 as we read it. Check the client or the proxy in between.' : MESSAGES[code];
+  const message = code === 'VALIDATION_FAILED' ? NOT_READABLE : MESSAGES[code];
   return { httpStatus, refusal: new AppError(code, message) };
 }
 
@@ -51,6 +51,9 @@ const REFUSALS_BY_STATUS: Record<number, keyof typeof MESSAGES> = {
   414: 'NOT_FOUND',
   415: 'UNSUPPORTED_MEDIA_TYPE',
 };
+
+/** For what is wrong below the schema: URL, headers, length. */
+const NOT_READABLE = 'This is no HTTP request that we can read. Check the URL, the headers and any proxy in between.';
 
 /** Each says what to do next. */
 export const MESSAGES = {

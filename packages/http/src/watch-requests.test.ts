@@ -1,0 +1,122 @@
+import { connect } from 'node:net';
+import { randomPhone, waitFor } from '@tickmark/testing';
+import { describe, expect, test } from 'vitest';
+import type { HttpServer } from './create-server.ts';
+import { ask, startServer } from './fixtures/start-server.ts';
+
+/** Handlers that wait until they are let go. */
+function createGate() {
+  const waiting: (() => void)[] = [];
+  return {
+    wait: () => new Promise<void>((resolve) => waiting.push(resolve)),
+    open: () => waiting.splice(0).forEach((go) => go()),
+    waiting,
+  };
+}
+
+const COUNT = /^tickmark_http_request_duration_seconds_count\{(.*)\} (\d+)$/gm;
+const countsOf = (text: string) => Object.fromEntries([...text.matchAll(COUNT)].map(([, labels, count]) => [labels, Number(count)]));
+
+describe('what is told about a request', () => {
+  test('one line and one observation by route pattern, never the path or the query', async () => {
+    const phone = randomPhone();
+    const { url, logger, metrics } = await startServer((server) => {
+      server.get('/messages/:id', async (_request, reply) => reply.code(404).send());
+    });
+    await ask(`${url}/messages/${phone}?to=${phone}`, { headers: { 'X-Request-Id': 'trace-1' } });
+    await ask(`${url}/nowhere/${phone}`, { method: 'POST' });
+    const counts = await waitFor(async () => {
+      const all = countsOf(await metrics.registry.metrics());
+      return Object.keys(all).length === 2 && all;
+    });
+    expect(counts).toEqual({
+      'method="GET",route="/messages/:id",status="4xx"': 1,
+      'method="any",route="unknown",status="4xx"': 1,
+    });
+    expect(logger.lines()).toMatchObject([
+      {
+        level: 'info',
+        msg: 'request answered',
+        requestId: 'trace-1',
+        method: 'GET',
+        route: '/messages/:id',
+        status: 404,
+        durationMs: expect.any(Number),
+      },
+      { level: 'info', msg: 'request answered', method: 'any', route: 'unknown', status: 404 },
+    ]);
+    expect(logger.text()).not.toContain(phone.slice(1));
+  });
+
+  test('a quiet route tells its refusals at info and its successes at debug', async () => {
+    const { url, logger } = await startServer((server) => {
+      server.get('/quiet/:status', { config: { quiet: true } }, async (request, reply) =>
+        reply.code(Number((request.params as { status: string }).status)).send(),
+      );
+    });
+    await ask(`${url}/quiet/204`);
+    await ask(`${url}/quiet/403`);
+    await waitFor(() => logger.lines().length === 2);
+    expect(logger.lines().map(({ level, status }) => [level, status])).toEqual([
+      ['debug', 204],
+      ['info', 403],
+    ]);
+  });
+
+  test('a caller that hangs up is told as such and frees its place', async () => {
+    const gate = createGate();
+    const { port, url, logger, metrics } = await startServer(
+      (server) => {
+        server.get('/held', async () => {
+          await gate.wait();
+          return 'ok';
+        });
+        server.get('/free', async () => 'ok');
+      },
+      { inFlightMax: 1 },
+    );
+    const socket = connect(port, '127.0.0.1', () => socket.write('GET /held HTTP/1.1\r\nHost: x\r\n\r\n'));
+    await waitFor(() => gate.waiting.length === 1);
+    expect((await ask(`${url}/free`)).status).toBe(503);
+    socket.destroy();
+    await waitFor(async () => (await ask(`${url}/free`)).status === 200);
+    gate.open();
+    expect(logger.lines()).toContainEqual(
+      expect.objectContaining({ msg: 'caller hung up before the answer', route: '/held', status: null }),
+    );
+    await waitFor(async () => countsOf(await metrics.registry.metrics())['method="GET",route="/held",status="aborted"'] === 1);
+  });
+});
+
+describe('overload', () => {
+  const addRoutes = (gate: ReturnType<typeof createGate>) => (server: HttpServer) => {
+    const held = async () => {
+      await gate.wait();
+      return 'ok';
+    };
+    server.get('/first', held);
+    server.get('/last', { config: { shed: 'last' } }, held);
+  };
+
+  test('above the bound the API is refused, webhooks at twice the bound, health never, and all are taken again afterwards', async () => {
+    const gate = createGate();
+    const { url } = await startServer(addRoutes(gate), { inFlightMax: 2 });
+    const held = [ask(`${url}/first`), ask(`${url}/first`)];
+    await waitFor(() => gate.waiting.length === 2);
+
+    const refused = await ask(`${url}/first`);
+    expect(refused).toMatchObject({ status: 503, json: { error: { code: 'OVERLOADED' } } });
+    expect(refused.headers.get('retry-after')).toBe('1');
+    held.push(ask(`${url}/last`), ask(`${url}/last`));
+    await waitFor(() => gate.waiting.length === 4);
+    expect((await ask(`${url}/last`)).status).toBe(503);
+    expect((await ask(`${url}/health/live`)).status).toBe(200);
+
+    gate.open();
+    expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    const again = ask(`${url}/first`);
+    await waitFor(() => gate.waiting.length === 1);
+    gate.open();
+    expect((await again).status).toBe(200);
+  });
+});
