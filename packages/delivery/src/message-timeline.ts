@@ -1,3 +1,4 @@
+import { projectTwilioStatus, rankOf } from '@tickmark/domain';
 import { SYSTEM_ACTOR } from './write-audit.ts';
 import type { auditLog, messageAttempts, messageStatusLogs, whatsappMessages } from './schema.ts';
 
@@ -14,10 +15,12 @@ export interface TimelineEntry {
   source: string | null;
 }
 
+type StatusLog = typeof messageStatusLogs.$inferSelect;
+
 interface TimelineRows {
   row: typeof whatsappMessages.$inferSelect;
   attempts: readonly (typeof messageAttempts.$inferSelect)[];
-  logs: readonly (typeof messageStatusLogs.$inferSelect)[];
+  logs: readonly StatusLog[];
   audits: readonly (typeof auditLog.$inferSelect)[];
 }
 
@@ -50,7 +53,7 @@ function attemptsOf({ row, attempts }: TimelineRows): TimelineEntry[] {
 }
 
 function callbacks({ logs }: TimelineRows): TimelineEntry[] {
-  return logs.map(({ receivedAt, source, status, errorCode, attempt }) => ({
+  return logs.toSorted(byStage).map(({ receivedAt, source, status, errorCode, attempt }) => ({
     at: receivedAt.toISOString(),
     kind: source === 'callback' ? ('callback' as const) : ('reconciled' as const),
     status,
@@ -58,6 +61,11 @@ function callbacks({ logs }: TimelineRows): TimelineEntry[] {
     attempt,
     source,
   }));
+}
+
+function byStage(a: StatusLog, b: StatusLog): number {
+  const [stageA, stageB] = [a, b].map(({ status }) => projectTwilioStatus(status));
+  return (stageA ? rankOf(stageA) : 0) - (stageB ? rankOf(stageB) : 0);
 }
 
 /** What people did, and what the system repaired by itself; a producer's repeated key is no event of the message. */
