@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { freePort } from './free-port.ts';
 import { preparePostgresBinaries } from './postgres-binaries.ts';
-import { isUp, serverEnv, spawnServer, type ServerProcess } from './server-process.ts';
+import { isUp, serverEnv, spawnServer, type ServerCommand, type ServerProcess } from './server-process.ts';
 import { serviceUser } from './service-user.ts';
 
 const PORTS_TRIED = 5;
@@ -38,14 +38,11 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedS
     const port = await freePort();
     const server = await spawnServer({
       program: join(binaries, 'bin/postgres'),
-      args: ['-D', options.folder, ...settings(binaries, port)],
+      args: ['-D', options.folder, ...settings(binaries, port, options.temporary)],
       cwd: options.folder,
       user: serviceUser(),
       logFile: options.logFile,
-      stopSignals: [
-        { signal: 'SIGINT', patienceMs: 15_000 },
-        { signal: 'SIGQUIT', patienceMs: 5_000 },
-      ],
+      stopSignals: stopSignals(options.temporary),
     });
     const acceptsConnections = () => Promise.resolve(saysReady(options.folder, server.pid));
     if (await isUp(server, acceptsConnections, { name: 'PostgreSQL', port, logFile: options.logFile })) {
@@ -55,7 +52,13 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedS
   throw new Error(`PostgreSQL found ${PORTS_TRIED} free ports, and each was taken by another process before it could use it`);
 }
 
-function settings(binaries: string, port: number): string[] {
+/** SIGINT writes everything dirty to disk first, seconds after many tests; data that are about to be removed are left as they are. */
+function stopSignals(temporary: boolean): ServerCommand['stopSignals'] {
+  const immediate = { signal: 'SIGQUIT', patienceMs: 10_000 } as const;
+  return temporary ? [immediate] : [{ signal: 'SIGINT', patienceMs: 15_000 }, immediate];
+}
+
+function settings(binaries: string, port: number, temporary: boolean): string[] {
   const hasStatements = ['lib/postgresql', 'lib'].some((folder) => existsSync(join(binaries, folder, 'pg_stat_statements.so')));
   const values = {
     port,
@@ -70,6 +73,8 @@ function settings(binaries: string, port: number): string[] {
     log_timezone: 'UTC',
     // Terse leaves out DETAIL, which quotes whole rows: phone numbers and bodies do not belong in a log.
     log_error_verbosity: 'terse',
+    // A checkpoint would write out what is about to be removed. Commits wait for the disk all the same.
+    ...(temporary ? { checkpoint_timeout: '1d', max_wal_size: '16GB' } : {}),
     ...(hasStatements ? { shared_preload_libraries: 'pg_stat_statements' } : {}),
   };
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);

@@ -22,7 +22,8 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     await checkServers(services);
     const { databaseUrl, redisUrl } = services;
     const template = await createTemplateDatabase(databaseUrl, id);
-    const run: TestRun = { id, marks: createRunMarks(), databaseUrl, redisUrl, template, folder };
+    const serverIsTemporary = databaseUrl !== process.env['DATABASE_URL'];
+    const run: TestRun = { id, marks: createRunMarks(), databaseUrl, serverIsTemporary, redisUrl, template, folder };
     project.provide('tickmark', run);
     return () => tearDown(run, services);
   } catch (error) {

@@ -1,10 +1,20 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { currentTestRun } from '../fixtures/test-run.ts';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { repositoryFolder } from '../services/repository.ts';
+import { startServices, type Services } from '../services/start-services.ts';
 
 const CONFIG = 'packages/testing/src/vitest/planted/vitest.config.ts';
+
+// Each test is a whole run with a start and a tear-down of its own.
+vi.setConfig({ testTimeout: 120_000 });
+
+// For all of them together, and not the outer run's: what is planted here stays in them.
+let services: Services;
+beforeAll(async () => {
+  services = await startServices();
+});
+afterAll(() => services.stop());
 
 test('a run without a fault passes', async () => {
   expect(await runVitest('clean')).toMatchObject({ code: 0 });
@@ -36,7 +46,7 @@ test('a server that does not answer fails the run, no test is skipped', async ()
 });
 
 async function runVitest(file: string, env: Record<string, string> = {}): Promise<{ code: number | null; output: string }> {
-  const { databaseUrl, redisUrl } = currentTestRun();
+  const { databaseUrl, redisUrl } = services;
   const child = spawn(process.execPath, [join(repositoryFolder, 'node_modules/vitest/vitest.mjs'), 'run', '--config', CONFIG, file], {
     cwd: repositoryFolder,
     env: { PATH: process.env['PATH'], NO_COLOR: '1', DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, ...env },

@@ -22,7 +22,7 @@ export async function createTemplateDatabase(serverUrl: string, runId: string): 
 }
 
 export async function dropTemplateDatabase(run: TestRun): Promise<void> {
-  if (!('name' in run.template)) return;
+  if (run.serverIsTemporary || !('name' in run.template)) return;
   const sql = postgres(run.databaseUrl, { max: 1, onnotice: () => {} });
   try {
     await sql`DROP DATABASE IF EXISTS ${sql(run.template.name)} WITH (FORCE)`;
