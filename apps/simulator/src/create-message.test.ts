@@ -67,9 +67,10 @@ describe('a fault', () => {
       const { creates } = await simulator.ledger(`?m=${m}`);
       expect(creates).toMatchObject([{ m, a: 1, outcome, httpStatus }]);
       const sid = creates[0]?.sid;
-      if (outcome === 'refused') expect(sid).toBeNull();
-      else await simulator.waitForWebhooks(sid ?? '', 3);
-      expect(simulator.receiver.received).toHaveLength(outcome === 'refused' ? 0 : 3);
+      const exists = outcome !== 'refused';
+      expect(sid === null).toBe(!exists);
+      if (exists) await simulator.waitForWebhooks(sid ?? '', 3);
+      expect(simulator.receiver.received).toHaveLength(exists ? 3 : 0);
     },
   );
 
@@ -85,10 +86,10 @@ describe('a fault', () => {
       }
       const { creates } = await simulator.ledger();
       expect(creates).toHaveLength(order.length);
-      return creates.flatMap(({ m, outcome }) => (outcome === 'created-answer-lost' ? [m] : [])).toSorted();
+      return new Set(creates.flatMap(({ m, outcome }) => (outcome === 'created-answer-lost' ? [m] : [])));
     };
     const first = await victims(ids, 1);
-    expect(first.length).toBeGreaterThan(8);
+    expect(first.size).toBeGreaterThan(8);
     expect(await victims(ids.toReversed(), 40)).toEqual(first);
   });
 });

@@ -18,7 +18,7 @@ describe('a message', () => {
     const created = await json(simulator.create({ To: to, StatusCallback: statusCallback }));
     expect(created).toMatchObject({ status: 'queued', from: SENDER, direction: 'outbound-api', num_segments: '1', date_sent: null });
     await simulator.waitForWebhooks(created.sid, 3);
-    expect(wordsOf(created.sid).toSorted()).toEqual(['delivered', 'read', 'sent']);
+    expect(new Set(wordsOf(created.sid))).toEqual(new Set(['sent', 'delivered', 'read']));
     for (const webhook of simulator.webhooksOf(created.sid)) {
       expect(webhook.signed).toBe(true);
       expect(webhook.path).toBe(statusCallback.slice(simulator.receiver.url.length));

@@ -40,9 +40,9 @@ describe('pick', () => {
   });
 
   test('a second try has a fate of its own, so that a repeated call can succeed', () => {
-    const { fateOf } = withFaults([]);
-    expect(fateOf({ m: 'm', a: 1, to: TO })).toBe(fateOf({ m: 'm', a: 1, to: 'whatsapp:US.other' }));
-    expect(fateOf({ m: 'm', a: 1, to: TO })).not.toBe(fateOf({ m: 'm', a: 2, to: TO }));
+    const faults = withFaults([]);
+    expect(faults.fateOf({ m: 'm', a: 1, to: TO })).toBe(faults.fateOf({ m: 'm', a: 1, to: 'whatsapp:US.other' }));
+    expect(faults.fateOf({ m: 'm', a: 1, to: TO })).not.toBe(faults.fateOf({ m: 'm', a: 2, to: TO }));
   });
 
   test('without a message id the n-th call to a recipient has the same fate again after a restart', () => {

@@ -88,8 +88,8 @@ describe('planMessage', () => {
   test('one seed makes one plan, another seed another one', () => {
     const droppedOf = (seed: number) =>
       Array.from({ length: 200 }, (_, fate) => {
-        const { steps, drop } = plan({ fate }, { seed, callbacks: { drop: 0.3 } });
-        return steps.filter((step) => drop(step)).map(({ callback }) => `${fate} ${callback}`);
+        const planned = plan({ fate }, { seed, callbacks: { drop: 0.3 } });
+        return planned.steps.filter((step) => planned.drop(step)).map(({ callback }) => `${fate} ${callback}`);
       }).flat();
     expect(droppedOf(1)).toEqual(droppedOf(1));
     expect(droppedOf(1)).not.toEqual(droppedOf(2));

@@ -61,7 +61,7 @@ describe('a refused create', () => {
   test('beyond the account’s concurrency is 429 with 20429, and the others succeed', async () => {
     await simulator.control('PUT', '/settings', { concurrencyMax: 3, latencyMs: 300 });
     const statuses = await Promise.all(Array.from({ length: 5 }, async () => (await simulator.create()).status));
-    expect(statuses.toSorted()).toEqual([201, 201, 201, 429, 429]);
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([201, 201, 201, 429, 429]);
     await simulator.control('PUT', '/settings', {});
   });
 });
