@@ -15,11 +15,17 @@ export interface RequestKey {
  */
 export function readIdempotencyKey(producer: string, header: string | string[] | undefined): RequestKey {
   if (header === undefined) return { id: newMessageId(), given: false };
-  const key = Array.isArray(header) ? header.join(', ') : header;
+  const key = decodeHeader(Array.isArray(header) ? header.join(', ') : header);
   if (key.length < 1 || key.length > KEY_CHARACTERS_MAX) throw refuse(`must have 1 to ${KEY_CHARACTERS_MAX} characters`);
   const id = messageIdFor(producer, key);
   if (id === null) throw refuse('the prefix id: is reserved and must be followed by the UUID of an earlier answer: use another key');
   return { id, given: true };
+}
+
+/** Node reads a header byte by byte; what is UTF-8 becomes the text that the caller wrote, so that a look-up by the same key finds it. */
+function decodeHeader(bytes: string): string {
+  const text = Buffer.from(bytes, 'latin1').toString('utf8');
+  return text.includes('\uFFFD') ? bytes : text;
 }
 
 function refuse(message: string): AppError {
