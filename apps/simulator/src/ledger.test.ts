@@ -84,7 +84,7 @@ describe('createLedger', () => {
   });
 
   test('a create with its form and four callbacks takes less than a kilobyte', () => {
-    const count = 50_000;
+    const count = 10_000;
     const heapBytes = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
     const before = heapBytes();
     const ledger = createLedger();

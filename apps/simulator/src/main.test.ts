@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { freePort, randomToken, spawnProcess, type SpawnedProcess } from '@tickmark/testing';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+
+/** Starting a process takes a second, and many times that on a machine that is busy with other tests. */
+vi.setConfig({ testTimeout: 90_000 });
 
 const running: SpawnedProcess[] = [];
 afterEach(async () => {

@@ -39,7 +39,6 @@ const faultSchema = z
     (fault) => [fault.share, fault.every, fault.to].filter((given) => given !== undefined).length === 1,
     'must have exactly one of share, every and to',
   );
-export type FaultRule = z.output<typeof faultSchema>;
 
 export const settingsSchema = z.strictObject({
   seed: z.number().int().min(0).max(0xffff_ffff).default(1),
