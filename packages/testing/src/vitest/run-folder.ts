@@ -15,7 +15,7 @@ export function makeRunFolder(id: string): string {
     .toSorted()
     .slice(0, -RUNS_KEPT)
     .map((name) => join(all, name))
-    .filter((path) => Date.now() - statSync(path).birthtimeMs > AGE_MIN_MS);
+    .filter((path) => Date.now() - statSync(path).mtimeMs > AGE_MIN_MS);
   for (const path of old) rmSync(path, { recursive: true, force: true });
   const folder = join(all, id);
   mkdirSync(folder);
