@@ -199,7 +199,7 @@ describe('validateMessageRequest', () => {
         const result = validateMessageRequest(input);
         expect(result.ok ? result.request.to.startsWith('whatsapp:') : result.problems.length > 0).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -218,7 +218,7 @@ describe('validateMessageRequest', () => {
         const result = validateMessageRequest(input);
         expect(result.ok ? JSON.stringify(result.request) : '').not.toMatch(/\\u0000|\\ud[89a-f]/);
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
   });
 

@@ -62,13 +62,14 @@ describe('a recipient', () => {
   });
 
   it('is refused for no number that the library takes for possible', () => {
-    const number = fc.stringMatching(/^\+[1-9]\d{6,14}$/);
+    const half = fc.integer({ min: 1000, max: 9_999_999 });
+    const number = fc.tuple(half, half).map(([left, right]) => `+${left}${right}`);
     fc.assert(
       fc.property(number, (text) => {
         expect([null, `whatsapp:${text}`]).toContain(normalizeRecipient(text));
         expect(isPossiblePhoneNumber(text) && normalizeRecipient(text) === null).toBe(false);
       }),
-      { numRuns: 5000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -79,7 +80,7 @@ describe('a recipient', () => {
         const stored = normalizeRecipient(text);
         expect(stored === null || normalizeRecipient(stored) === stored).toBe(true);
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 });

@@ -62,7 +62,7 @@ describe('status events', () => {
         expect(applyAll(start, [...shuffled, ...repetitions])).toEqual(applyAll(start, events));
         expect(applyAll(start, [...repetitions, ...shuffled])).toEqual(applyAll(start, events));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -174,7 +174,7 @@ describe('compareProgress', () => {
         const [lowest, , highest] = [a, b, c].toSorted(compareProgress);
         expect(lowest && highest && compareProgress(lowest, highest)).toBeLessThanOrEqual(0);
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 });
