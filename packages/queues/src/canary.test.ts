@@ -40,7 +40,13 @@ test('while this process runs jobs its canary is young, and the gauge says so', 
   await waitFor(async () => (await gauge()) > 0 && (await gauge()) < 5);
 });
 
-test('a canary that is cut off grows old although another process with the same queues goes on, and recovers with its connection', async () => {
+test('every process has a canary queue of its own, whose jobs no other can take', async () => {
+  await Promise.all([start(), start()].map(ranAgain));
+  const names = (await room.keys()).map((key) => key.split(':').at(2));
+  expect(new Set(names).size).toBe(2);
+});
+
+test('a canary that is cut off grows old although that of another process goes on, and recovers with its connection', async () => {
   await gate.open();
   const [cutOff, other] = [start(gate.url), start()];
   await ranAgain(cutOff);

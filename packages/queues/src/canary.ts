@@ -37,8 +37,9 @@ export interface Canary {
 /**
  * Sends this process's own worker a tiny job every `intervalMs`: proof that this process can still fetch and run jobs.
  *
- * Every process has a canary queue of its own (`canary-<random>` under the prefix of `canary`): in a common one another replica's worker would
- * run our canaries, and a process that is stuck would look alive. At most one canary waits, so an outage leaves nothing to catch up with.
+ * Every process has a canary queue of its own (`canary-<random>` under the prefix of `canary`): from a common one the other replicas would
+ * take our canaries, which proves nothing about us, and a process that works would look stuck. At most one canary waits, so an outage leaves
+ * nothing to catch up with.
  */
 export function startCanary(options: CanaryOptions): Canary {
   const { base = DEFAULT_QUEUE_BASE, intervalMs = INTERVAL_MS, metrics } = options;

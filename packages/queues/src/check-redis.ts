@@ -5,8 +5,8 @@ import { withoutPayload } from './errors.ts';
 
 export type RedisCheck = { ok: true; warnings: string[] } | { ok: false; warnings: string[]; reason: string };
 
-/** `SET … NX GET` needs Redis 7.0. Valkey begins at 7.2 with everything of it. */
-const OLDEST = { redis: [7, 0], valkey: [7, 2] } as const;
+/** `SET … NX GET` needs Redis 7.0. Valkey began at 7.2 and names Redis 7.2.4 beside its own version ever since. */
+const OLDEST = [7, 0] as const;
 
 /**
  * Asks the server whether it is one that we can promise anything on: Redis 7.0 or Valkey 7.2, or newer, `noeviction`. AOF other than
@@ -40,15 +40,14 @@ export async function checkServer(redis: Redis): Promise<RedisCheck> {
  */
 export function judgeServer(infoText: string, appendfsync: string | undefined): RedisCheck {
   const info = parseInfo(infoText);
-  const engine = info.has('valkey_version') ? 'valkey' : 'redis';
-  const version = info.get(`${engine}_version`) ?? 'of an unknown version';
+  const version = info.get('redis_version') || 'of an unknown version';
   const warnings: string[] = [];
   const advice = 'set appendonly yes and appendfsync always, or a crash can lose what was accepted';
   if (info.get('aof_enabled') !== '1') warnings.push(`AOF is off: ${advice}`);
   else if (appendfsync !== 'always') warnings.push(`appendfsync is ${appendfsync ?? 'not readable (CONFIG is not allowed)'}: ${advice}`);
 
-  if (!isAtLeast(version, OLDEST[engine])) {
-    return { ok: false, warnings, reason: `${engine} ${version} is too old: use Redis 7.0, Valkey 7.2 or newer` };
+  if (!isAtLeast(version, OLDEST)) {
+    return { ok: false, warnings, reason: `redis ${version} is too old: use Redis 7.0, Valkey 7.2 or newer` };
   }
   const policy = info.get('maxmemory_policy');
   if (policy === undefined) warnings.push('the eviction policy could not be read: make sure that maxmemory-policy is noeviction');

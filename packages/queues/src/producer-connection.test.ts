@@ -95,6 +95,7 @@ test('an add whose answer is lost says that it may still land, and it has', asyn
   const job = sendJob();
   const { error, afterMs } = await failureOf(producers.addSend([job]));
   expect(error).toBeInstanceOf(QueueTimeoutError);
+  expect(error).toMatchObject({ message: `redis did not answer within ${DEADLINE_MS} ms` });
   expect(afterMs).toBeLessThan(DEADLINE_MS + SLACK_MS);
   await waitFor(async () => (await room.jobsIn('wait')).includes(job.id));
 });
