@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,6 +48,24 @@ describe('a process', () => {
     expect(messages).toEqual(['passed', { line: 'stopped at a failpoint', failpoint: 'after-post' }, { failpoint: 'after-post' }]);
     expect({ code, signal }).toEqual({ code: null, signal: 'SIGKILL' });
   });
+});
+
+test('a process that has nothing else to do stays alive at a failpoint', async () => {
+  const script = join(folder, 'alive.mjs');
+  await writeFile(
+    script,
+    `import { createFailpoints } from ${JSON.stringify(new URL('failpoints.ts', import.meta.url).href)};
+     void createFailpoints('after-claim').reach('after-claim');
+     // Keeps nothing alive itself.
+     setTimeout(() => console.log('still here'), 20).unref();`,
+  );
+  const child = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  for await (const chunk of child.stdout) {
+    output += String(chunk);
+    child.kill('SIGKILL');
+  }
+  expect(output).toBe('still here\n');
 });
 
 test.each(['after-pots', 'after-post:0', 'after-post:x', 'after-post:1:2', ':2'])(

@@ -231,12 +231,38 @@ describe('deadlines', () => {
     expect(late).toEqual(['c']);
   });
 
-  test('a late result is dropped', async () => {
-    const { group, end } = createManual<string>({ deadlineMs: 100 });
-    const answers = settleAll([group.commit('a')]);
+  test('a late result is dropped, and drain still waits for the callers behind it', async () => {
+    const { group, end, batches } = createManual<string>({ deadlineMs: 100, itemsMax: 1 });
+    const early = settleAll([group.commit('a')]);
+    await vi.advanceTimersByTimeAsync(50);
+    const late = settleAll([group.commit('b'), group.commit('c')]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await early).toEqual([expect.any(DeadlineExceededError)]);
+    await end(0);
+    let drained = false;
+    const drain = group.drain().then(() => (drained = true));
+    await end(1);
+    expect({ drained, batches: batches() }).toEqual({ drained: false, batches: [['a'], ['b'], ['c']] });
+    await end(2);
+    await drain;
+    expect(await late).toEqual(['b', 'c']);
+  });
+
+  test('the bytes of an item whose caller has gone fill no batch', async () => {
+    const { group, end, batches } = createManual<string>({
+      deadlineMs: 100,
+      minIntervalMs: 150,
+      bytesMax: 5,
+      sizeOf: (item) => item.length,
+    });
+    const gone = settleAll([group.commit('a'), group.commit('bbbb')]);
     await vi.advanceTimersByTimeAsync(100);
     await end(0);
-    expect(await answers).toEqual([expect.any(DeadlineExceededError)]);
+    const answer = group.commit('cc');
+    expect(batches()).toEqual([['a']]);
+    await vi.advanceTimersByTimeAsync(50);
+    await end(1);
+    expect([await answer, await gone]).toEqual(['cc', [expect.any(DeadlineExceededError), expect.any(DeadlineExceededError)]]);
   });
 
   test('drain resolves when the deadline has answered the callers of a flush that never ends', async () => {

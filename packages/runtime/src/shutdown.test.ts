@@ -75,19 +75,24 @@ describe('a process', () => {
 
   test('is not hurried and not stopped by a second SIGTERM or a SIGINT', async () => {
     const { child, exited, logged } = await startProcess(`
-      { name: 'one', deadlineMs: 30000, run: () => new Promise((resolve) => { globalThis.go = resolve; say('waiting')(); }) },
+      { name: 'one', deadlineMs: 30000, run: () => new Promise((resolve) => {
+        globalThis.go = resolve;
+        process.on('SIGINT', say('a further signal'));
+        say('waiting')();
+      }) },
       { name: 'two', deadlineMs: 5000, run: say('two') }`);
     child.kill('SIGTERM');
     await logged('waiting');
     child.kill('SIGTERM');
     child.kill('SIGINT');
-    child.send(`say('still here')(); go()`);
+    await logged('a further signal');
+    child.send('go()');
     const { code, lines } = await exited;
     expect(code).toBe(0);
     expect(lines.map(({ msg }) => msg)).toEqual([
       'shutting down',
       'waiting',
-      'still here',
+      'a further signal',
       'shutdown phase ended',
       'two',
       'shutdown phase ended',
