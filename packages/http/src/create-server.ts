@@ -17,6 +17,19 @@ import { MESSAGES, toConnectionRefusal, toEnvelope, toRefusal } from './error-en
 import { addHealthRoutes } from './health-routes.ts';
 import { createRequestWatch } from './watch-requests.ts';
 
+// Here, not beside the code that reads it: the declarations of a build reach other packages only by files that the index exports from.
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A 2xx of this route is logged at debug: for health checks, and for callbacks, whose batches have their own line. */
+    quiet?: boolean;
+    /**
+     * When overloaded: `never` = answered always (health), `last` = refused at twice the number of requests in flight (webhooks, which
+     * their sender hardly repeats). Absent = refused first.
+     */
+    shed?: 'never' | 'last';
+  }
+}
+
 export type HttpServer = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,
@@ -98,7 +111,7 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
     routerOptions: { maxParamLength: 256 },
     genReqId: (request) => chooseRequestId(request.headers['x-request-id'], newRequestId),
     clientErrorHandler: (error, socket) => refuseConnection(error, socket, newRequestId()),
-    frameworkErrors: (error, request, reply) => void answerError(log, error, request, reply),
+    frameworkErrors: (error, request, reply) => watchUnknown(request, reply, () => void answerError(log, error, request, reply)),
     exposeHeadRoutes: false,
   }).withTypeProvider<ZodTypeProvider>();
   server.setValidatorCompiler(validatorCompiler);

@@ -3,18 +3,6 @@ import type { Logger, Metrics } from '@tickmark/runtime';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import { MESSAGES } from './error-envelope.ts';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** A 2xx of this route is logged at debug: for health checks, and for callbacks, whose batches have their own line. */
-    quiet?: boolean;
-    /**
-     * When overloaded: `never` = answered always (health), `last` = refused at twice the number of requests in flight (webhooks, which
-     * their sender hardly repeats). Absent = refused first.
-     */
-    shed?: 'never' | 'last';
-  }
-}
-
 export interface WatchedRoute {
   method: string;
   /** The pattern, never the path: paths hold ids. */
