@@ -1,6 +1,6 @@
 import { createDatabase } from '@tickmark/delivery';
 import { parseSenders } from '@tickmark/domain';
-import { collectQueueMetrics, createProducers, startCanary } from '@tickmark/queues';
+import { createProducers } from '@tickmark/queues';
 import {
   createFailpoints,
   createLogger,
@@ -13,7 +13,6 @@ import {
   systemClock,
 } from '@tickmark/runtime';
 import { createMessagesClient } from '@tickmark/twilio';
-import { isAlive } from './is-alive.ts';
 import { startWorker } from './start-worker.ts';
 
 /** Longer than a create call and its record may take. */
@@ -24,15 +23,10 @@ const DATABASE_CONNECTIONS_MAX = 14;
 const config = loadConfig(keysUsedBy('worker'), { parse: { TWILIO_SENDERS: parseSenders } });
 const log = createLogger({ process: 'worker', level: config.LOG_LEVEL });
 const metrics = createMetrics({ process: 'worker' });
-const clock = systemClock;
 const redis = { redisUrl: config.REDIS_URL.reveal(), base: config.QUEUE_PREFIX };
 
-const db = createDatabase({
-  url: config.DATABASE_URL.reveal(),
-  prepare: config.DATABASE_PREPARE,
-  max: DATABASE_CONNECTIONS_MAX,
-  applicationName: 'tickmark-worker',
-});
+const store = { url: config.DATABASE_URL.reveal(), prepare: config.DATABASE_PREPARE };
+const db = createDatabase({ ...store, max: DATABASE_CONNECTIONS_MAX, applicationName: 'tickmark-worker' });
 const producers = createProducers({ ...redis, log });
 const twilio = createMessagesClient({
   accountSid: config.TWILIO_ACCOUNT_SID,
@@ -45,18 +39,11 @@ const twilio = createMessagesClient({
   statusCallback: config.STATUS_CALLBACKS ? { publicBaseUrl: config.PUBLIC_BASE_URL, overrides: config.STATUS_CALLBACK_OVERRIDES } : null,
   log,
 });
+const locks = { lockMs: config.QUEUE_LOCK_MS, stalledMs: config.QUEUE_STALLED_MS };
 const worker = startWorker(
-  { db, producers, twilio, failpoints: createFailpoints(config.FAILPOINTS, log), clock, metrics, log },
-  {
-    ...redis,
-    senders: config.TWILIO_SENDERS,
-    concurrencyMax: config.WORKER_CONCURRENCY,
-    lockMs: config.QUEUE_LOCK_MS,
-    stalledMs: config.QUEUE_STALLED_MS,
-  },
+  { db, producers, twilio, failpoints: createFailpoints(config.FAILPOINTS, log), clock: systemClock, metrics, log },
+  { ...redis, ...locks, senders: config.TWILIO_SENDERS, concurrencyMax: config.WORKER_CONCURRENCY },
 );
-const canary = startCanary({ ...redis, log, metrics });
-const queueMetrics = collectQueueMetrics({ ...redis, queues: () => worker.queues(), metrics, log });
 const listener = await startInternalListener({
   host: config.LISTEN_HOST,
   port: config.METRICS_PORT ?? METRICS_PORTS.worker,
@@ -64,21 +51,16 @@ const listener = await startInternalListener({
   metrics,
   log,
   ready: () => worker.readiness(),
-  live: () => isAlive({ canary, producers }),
-  beforeScrape: () => queueMetrics.collect(),
+  live: () => worker.liveness(),
+  beforeScrape: () => worker.measureQueues(),
 });
 
-const closeConnections = async () => {
-  twilio.close();
-  await Promise.all([producers.close(), db.close(2_000)]);
-};
 createShutdown({
   log,
   phases: [
     { name: 'finish running jobs', run: () => worker.stopTaking(JOBS_DEADLINE_MS), deadlineMs: JOBS_DEADLINE_MS + 1_000 },
     { name: 'write what is collected', run: () => worker.drain(), deadlineMs: 5_000 },
-    { name: 'stop the canary and the gauges', run: () => Promise.all([canary.close(1_000), queueMetrics.close()]), deadlineMs: 2_000 },
-    { name: 'close connections', run: () => closeConnections(), deadlineMs: 3_000 },
+    { name: 'close connections', run: () => Promise.all([producers.close(), db.close(2_000), twilio.close()]), deadlineMs: 3_000 },
     { name: 'close the internal listener', run: () => listener.close(), deadlineMs: 1_000 },
   ],
 });

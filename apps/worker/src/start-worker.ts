@@ -2,11 +2,13 @@ import { checkDatabase, seedSenders, type Database } from '@tickmark/delivery';
 import type { Sender } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger, Metrics, Readiness } from '@tickmark/runtime';
 import {
+  collectQueueMetrics,
   createQueueWorker,
   inboundPayloadSchema,
   intakePayloadSchema,
   sendPayloadSchema,
   sendQueueName,
+  startCanary,
   statusCallbackPayloadSchema,
   QUEUES,
   type Producers,
@@ -14,6 +16,7 @@ import {
   type QueueWorker,
 } from '@tickmark/queues';
 import type { MessagesClient } from '@tickmark/twilio';
+import { isAlive } from './is-alive.ts';
 import { createInboundProcessor } from './processors/inbound.ts';
 import { createIntakeProcessor } from './processors/intake.ts';
 import { createSendMessageProcessor } from './processors/send-message.ts';
@@ -24,6 +27,7 @@ import { startSweeper } from './sweeper.ts';
 import { waited } from './waited.ts';
 
 const DATABASE_PROBE_MS = 500;
+const WATCHERS_DEADLINE_MS = 1_000;
 
 /** Batches taken at the same time: an intake batch is a statement of its own, statuses meet again in one. */
 const INTAKE_CONCURRENCY = 2;
@@ -52,11 +56,15 @@ export interface WorkerSettings {
 
 export interface RunningWorker {
   readiness(): Promise<Readiness>;
+  /** False when a restart would help. */
+  liveness(): Promise<boolean>;
+  /** Brings the queues' gauges up to date, before a scrape. */
+  measureQueues(): Promise<void>;
   /** Every queue that this process consumes by now. */
   queues(): QueueName[];
   /** Stops taking jobs and waits for those that run, `deadlineMs` at most. */
   stopTaking(deadlineMs: number): Promise<void>;
-  /** Writes what is still collected. */
+  /** Writes what is still collected, and ends what only watches. */
   drain(): Promise<void>;
 }
 
@@ -112,6 +120,9 @@ export function startWorker(deps: WorkerDeps, settings: WorkerSettings): Running
     );
   };
 
+  const queues = (): QueueName[] => [...workers.map((worker) => worker.queue), ...senders.aliases().map(sendQueueName)];
+  const canary = startCanary(shared);
+  const queueMetrics = collectQueueMetrics({ ...shared, queues });
   const sweeper = startSweeper(deps, settings.sweepIntervalMs);
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
     await seedSenders(deps.db, settings.senders);
@@ -121,13 +132,17 @@ export function startWorker(deps: WorkerDeps, settings: WorkerSettings): Running
 
   return {
     readiness: () => checkReadiness(deps, workers.length > 0),
-    queues: () => [...workers.map((worker) => worker.queue), ...senders.aliases().map(sendQueueName)],
+    liveness: () => isAlive({ canary, producers: deps.producers }),
+    measureQueues: () => queueMetrics.collect(),
+    queues,
     stopTaking: async (deadlineMs) => {
       stop.abort();
       await starting;
       await Promise.all([sweeper.close(), senders.close(deadlineMs), ...workers.map((worker) => worker.close(deadlineMs))]);
     },
-    drain: () => batches.drain(),
+    drain: async () => {
+      await Promise.all([batches.drain(), canary.close(WATCHERS_DEADLINE_MS), queueMetrics.close()]);
+    },
   };
 }
 

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { releaseClaim, type ClaimAnswer, type Database, type RecordAnswer } from '@tickmark/delivery';
-import { describeError, type SendOutcome } from '@tickmark/domain';
+import type { SendOutcome } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger, Metrics } from '@tickmark/runtime';
 import { done, snooze, type Outcome, type SendPayload } from '@tickmark/queues';
 import type { MessagesClient } from '@tickmark/twilio';
+import { countMessageError } from '../count-message-error.ts';
 import type { RecordBatches } from '../record-batches.ts';
 import { repeatUntilWritten } from '../repeat-until-written.ts';
 
@@ -91,9 +92,7 @@ function reportRecorded(
     return done();
   }
   metrics.messageStatus.inc({ status: recorded.status });
-  if (recorded.status === 'failed' && outcome.errorCode !== null) {
-    metrics.messageErrors.inc({ code: String(outcome.errorCode), class: describeError(outcome.errorCode).class });
-  }
+  if (recorded.status === 'failed' && outcome.errorCode !== null) countMessageError(metrics, outcome.errorCode);
   if (recorded.status === 'unknown') {
     log.warn({ messageId, attempt, sender, httpStatus: outcome.httpStatus }, 'outcome unknown: not sent again until it is resolved');
   }

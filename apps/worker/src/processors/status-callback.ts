@@ -1,7 +1,7 @@
 import type { Database, StatusApplied } from '@tickmark/delivery';
-import { describeError } from '@tickmark/domain';
 import type { Failpoints, Logger, Metrics, Settled } from '@tickmark/runtime';
 import { done, type Outcome, type RunningJob, type StatusCallbackPayload } from '@tickmark/queues';
+import { countMessageError } from '../count-message-error.ts';
 import { keepDeadLetters } from '../keep-dead-letters.ts';
 import type { RecordBatches } from '../record-batches.ts';
 import { settleEach } from '../settle-each.ts';
@@ -30,7 +30,7 @@ function countStatuses({ metrics, log }: StatusCallbackDeps, settled: readonly S
   for (const { logged, from, to, errorCode, latencyMs } of applied) {
     if (!logged) continue;
     if (to !== null && to !== from) metrics.messageStatus.inc({ status: to });
-    if (errorCode !== null) metrics.messageErrors.inc({ code: String(errorCode), class: describeError(errorCode).class });
+    if (errorCode !== null) countMessageError(metrics, errorCode);
     if (latencyMs.toSent !== null) metrics.deliveryLatency.observe({ stage: 'sent' }, latencyMs.toSent / 1000);
     if (latencyMs.toDelivered !== null) metrics.deliveryLatency.observe({ stage: 'delivered' }, latencyMs.toDelivered / 1000);
     if (latencyMs.toRead !== null) metrics.deliveryLatency.observe({ stage: 'read' }, latencyMs.toRead / 1000);
