@@ -55,12 +55,13 @@ const listener = await startInternalListener({
   beforeScrape: () => worker.measureQueues(),
 });
 
+const closeConnections = () => Promise.all([producers.close(), db.close(2_000)]).finally(() => twilio.close());
 createShutdown({
   log,
   phases: [
     { name: 'finish running jobs', run: () => worker.stopTaking(JOBS_DEADLINE_MS), deadlineMs: JOBS_DEADLINE_MS + 1_000 },
     { name: 'write what is collected', run: () => worker.drain(), deadlineMs: 5_000 },
-    { name: 'close connections', run: () => Promise.all([producers.close(), db.close(2_000), twilio.close()]), deadlineMs: 3_000 },
+    { name: 'close connections', run: () => closeConnections(), deadlineMs: 3_000 },
     { name: 'close the internal listener', run: () => listener.close(), deadlineMs: 1_000 },
   ],
 });
