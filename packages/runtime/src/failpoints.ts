@@ -64,7 +64,7 @@ function isFailpointName(name: string): name is FailpointName {
 
 function stopFor(name: FailpointName, log: Pick<Logger, 'warn'> | undefined): Promise<void> {
   log?.warn({ failpoint: name }, 'stopped at a failpoint');
-  process.send?.({ failpoint: name });
+  if (process.connected) process.send?.({ failpoint: name });
   setInterval(() => undefined, FOR_EVER_MS);
   return new Promise(() => undefined);
 }

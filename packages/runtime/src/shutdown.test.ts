@@ -17,7 +17,7 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 let scripts = 0;
 
 /** Runs a process with these phases (source text) and tells what it wrote and how it ended. */
-async function startProcess(phases: string, extra = '') {
+async function startProcess(phases: string, extra = '', before = '') {
   const script = join(folder, `${(scripts += 1)}.mjs`);
   const importOf = (name: string, file: string) => `import { ${name} } from ${JSON.stringify(new URL(file, import.meta.url).href)};`;
   await writeFile(
@@ -27,9 +27,10 @@ async function startProcess(phases: string, extra = '') {
      const never = () => new Promise(() => undefined);
      const say = (word) => () => log.info({}, word);
      setInterval(() => undefined, 60_000);
+     ${before}
      const shutdown = createShutdown({ log, phases: [${phases}], ${extra} });
      process.on('message', (message) => eval(message));
-     process.send?.('ready');`,
+     if (process.connected) process.send('ready');`,
   );
   const child = fork(script, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   let output = '';
@@ -140,6 +141,18 @@ describe('a process', () => {
     expect(code).toBe(0);
     expect(lines[0]).toMatchObject({ msg: 'shutting down', reason: 'the parent went away' });
     expect(lines.map(({ msg }) => msg)).toContain('one');
+  });
+
+  test('shuts down when its parent went away while it was still starting', async () => {
+    const { child, exited } = await startProcess(
+      `{ name: 'one', deadlineMs: 5000, run: say('one') }`,
+      '',
+      `process.send('ready'); while (process.connected) await new Promise(setImmediate);`,
+    );
+    child.disconnect();
+    const { code, lines } = await exited;
+    expect(code).toBe(0);
+    expect(lines.map(({ msg }) => msg)).toEqual(['shutting down', 'one', 'shutdown phase ended', 'shut down']);
   });
 
   test.each([

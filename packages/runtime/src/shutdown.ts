@@ -59,11 +59,15 @@ export function createShutdown(options: ShutdownOptions): Shutdown {
   };
 
   for (const signal of SIGNALS) process.on(signal, () => void begin(signal));
-  if (process.send !== undefined) process.once('disconnect', () => void begin('the parent went away'));
   process.on('uncaughtException', (err, origin) => {
     log.fatal({ err, origin }, 'an error that nobody caught ends the process');
     void begin(origin, 1);
   });
+  if (process.send !== undefined) {
+    process.once('disconnect', () => void begin('the parent went away'));
+    // It may have gone while the process was starting, when nobody listened: without this the process would stay as an orphan.
+    if (!process.connected) void begin('the parent went away');
+  }
   return {
     get begun() {
       return begun;
