@@ -197,10 +197,12 @@ describe('claims under concurrency', () => {
     ).map((row) => row.id);
     const pools = Array.from({ length: 4 }, () => createDatabase({ url: room.url, prepare: true, max: 5, applicationName: 'claimers' }));
     try {
-      const batches = Array.from({ length: 20 }, (_, index) => {
-        const wanted = ids.map((id) => ({ id, token: randomUUID() }));
-        return claimForSending(pools[index % pools.length]!, index % 2 ? wanted : wanted.toReversed());
-      });
+      const batches = pools.flatMap((pool) =>
+        [1, 2, 3, 4, 5].map((turn) => {
+          const wanted = ids.map((id) => ({ id, token: randomUUID() }));
+          return claimForSending(pool, turn % 2 ? wanted : wanted.toReversed());
+        }),
+      );
       const answers = (await Promise.all(batches)).flatMap(valuesOf);
       const granted = answers.flatMap((answer) => (answer.kind === 'claimed' ? [answer.request.messageId] : []));
       expect(granted.toSorted()).toEqual(ids.toSorted());

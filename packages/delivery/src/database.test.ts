@@ -1,5 +1,4 @@
-import { createServer, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createDatabase, inStatement, inTransaction } from './database.ts';
 import { deliveryRoom } from './fixtures/delivery-room.ts';
@@ -53,8 +52,12 @@ describe('connections', () => {
   });
 
   it('are not opened before the first statement', async () => {
-    const db = createDatabase({ url: 'postgres://nobody@127.0.0.1:1/x', prepare: true, max: 2, applicationName: 'idle' });
+    const sockets: Socket[] = [];
+    const { url, close } = await startSilentServer(sockets);
+    const db = createDatabase({ url, prepare: true, max: 2, applicationName: 'idle' });
     await db.close();
+    expect(sockets).toEqual([]);
+    await close();
   });
 
   it('are opened again after the server ended them', async () => {
@@ -71,23 +74,20 @@ describe('connections', () => {
 
   it('to a server that says nothing are closed within the deadline', async () => {
     const sockets: Socket[] = [];
-    const silent = createServer((socket) => sockets.push(socket));
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const { port } = silent.address() as AddressInfo;
-    const db = createDatabase({ url: `postgres://nobody@127.0.0.1:${port}/x`, prepare: true, max: 2, applicationName: 'silent' });
+    const { url, close } = await startSilentServer(sockets);
+    const db = createDatabase({ url, prepare: true, max: 2, applicationName: 'silent' });
     const asked = db.sql`SELECT 1`.catch((error: { code: string }) => error.code);
     const startedAt = performance.now();
     await db.close(300);
     expect(performance.now() - startedAt).toBeLessThan(2_000);
     expect(await asked).toMatch(/^CONNECTION_(DESTROYED|CLOSED)$/);
     await db.close(300);
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => silent.close(resolve));
+    await close();
   });
 
   it('with a statement under way are closed within the deadline', async () => {
     const db = createDatabase({ url: room.url, prepare: true, max: 2, applicationName: 'busy' });
-    const asked = db.sql`SELECT pg_sleep(7)`.catch((error: { code: string }) => error.code);
+    const asked = db.sql`SELECT pg_sleep(3)`.catch((error: { code: string }) => error.code);
     await db.sql`SELECT 1`;
     const startedAt = performance.now();
     await db.close(300);
@@ -95,3 +95,16 @@ describe('connections', () => {
     expect(await asked).toMatch(/^CONNECTION_(DESTROYED|CLOSED)$/);
   });
 });
+
+/** Takes connections and never answers. */
+async function startSilentServer(sockets: Socket[]) {
+  const server = createServer((socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `postgres://nobody@127.0.0.1:${(server.address() as AddressInfo).port}/x`,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -13,6 +13,7 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_SECONDS = 5;
 const IDLE_TIMEOUT_SECONDS = 60;
 const KEEP_ALIVE_SECONDS = 15;
+const RECONNECT_DELAY_SECONDS_MAX = 1;
 const CLOSE_DEADLINE_MS = 5_000;
 
 /** Drizzle serves single look-ups; the batches have the other client. */
@@ -61,6 +62,7 @@ function connectionOptions({ prepare, applicationName }: { prepare: boolean; app
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     idle_timeout: IDLE_TIMEOUT_SECONDS,
     keep_alive: KEEP_ALIVE_SECONDS,
+    backoff: reconnectDelaySeconds,
     onnotice: () => {},
     connection: {
       application_name: applicationName,
@@ -69,6 +71,11 @@ function connectionOptions({ prepare, applicationName }: { prepare: boolean; app
       ...(prepare ? SESSION_SETTINGS : {}),
     },
   };
+}
+
+/** Statements wait for a connection that waits to be opened again: postgres.js would let them wait up to 20 s after an outage. */
+function reconnectDelaySeconds(failures: number): number {
+  return Math.min(0.05 * 2 ** failures, RECONNECT_DELAY_SECONDS_MAX) * (0.5 + Math.random() / 2);
 }
 
 const SESSION_SETTINGS = {

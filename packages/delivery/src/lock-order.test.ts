@@ -22,10 +22,10 @@ describe('batches with the same rows in opposite order', () => {
       await bothWays(messages, (batch) => insertAccepted(room.db, batch));
       const claims = messages.map(({ id }) => ({ id, token: randomUUID() }));
       await bothWays(claims, (batch) => claimForSending(room.db, batch));
-      const sids = claims.map(() => randomSid());
-      const records = claims.map(({ id, token }, index) => ({ id, token, attempt: 1, outcome: accepted(sids[index]!) }));
-      const named = claims.map(({ id }, index) => statusEvent({ messageId: id, attempt: 1, messageSid: sids[index]!, rawStatus: 'sent' }));
-      const nameless = sids.map((messageSid) => statusEvent({ messageSid, rawStatus: 'delivered' }));
+      const calls = claims.map((claim) => ({ ...claim, sid: randomSid() }));
+      const records = calls.map(({ id, token, sid }) => ({ id, token, attempt: 1, outcome: accepted(sid) }));
+      const named = calls.map(({ id, sid }) => statusEvent({ messageId: id, attempt: 1, messageSid: sid, rawStatus: 'sent' }));
+      const nameless = calls.map(({ sid }) => statusEvent({ messageSid: sid, rawStatus: 'delivered' }));
       await Promise.all([
         bothWays(records, (batch) => recordOutcome(room.db, batch)),
         bothWays(named, (batch) => applyStatuses(room.db, batch)),

@@ -27,7 +27,7 @@ interface TimelineRows {
 /** What happened to a message, oldest first; what happened in the same millisecond in the order of a message's life. */
 export function buildTimeline(rows: TimelineRows): TimelineEntry[] {
   const entries = [...acceptance(rows), ...attemptsOf(rows), ...callbacks(rows), ...actions(rows)];
-  return entries.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  return entries.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
 function acceptance({ row }: TimelineRows): TimelineEntry[] {

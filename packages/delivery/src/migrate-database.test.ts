@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { randomBytes } from 'node:crypto';
 import { freePort } from '@tickmark/testing';
+import postgres from 'postgres';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkDatabase } from './check-database.ts';
 import { classifyDatabaseError } from './database-errors.ts';
@@ -17,7 +18,9 @@ const MIGRATIONS = readdirSync(MIGRATIONS_FOLDER).filter((name) => name.endsWith
 const created: string[] = [];
 
 afterAll(async () => {
-  for (const name of created) await room.db.sql`DROP DATABASE ${room.db.sql(name)} WITH (FORCE)`;
+  const sql = withoutTimeouts();
+  for (const name of created) await sql`DROP DATABASE ${sql(name)} WITH (FORCE)`;
+  await sql.end();
 });
 
 describe('migrating', () => {
@@ -77,9 +80,16 @@ describe('checking', () => {
   });
 });
 
+/** Making and dropping a database may take longer than a statement of ours. */
+function withoutTimeouts() {
+  return postgres(room.url, { max: 1 });
+}
+
 async function emptyDatabase(): Promise<string> {
   const name = `tickmark_empty_${randomBytes(6).toString('hex')}`;
-  await room.db.sql`CREATE DATABASE ${room.db.sql(name)}`;
+  const sql = withoutTimeouts();
+  await sql`CREATE DATABASE ${sql(name)}`;
+  await sql.end();
   created.push(name);
   const url = new URL(room.url);
   url.pathname = `/${name}`;

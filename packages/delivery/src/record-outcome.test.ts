@@ -225,12 +225,12 @@ describe('the other outcomes', () => {
   });
 
   it('are answered in the order of the batch', async () => {
-    const rows = [await claimed(), await claimed(), await claimed()];
-    const outcomes = [unknownOutcome(), rejected(), accepted(randomSid())];
-    const answers = await recordOutcome(
-      room.db,
-      rows.map(({ id, token }, index) => ({ id, token, attempt: 1, outcome: outcomes[index]! })),
-    );
+    const records = [];
+    for (const outcome of [unknownOutcome(), rejected(), accepted(randomSid())]) {
+      const { id, token } = await claimed();
+      records.push({ id, token, attempt: 1, outcome });
+    }
+    const answers = await recordOutcome(room.db, records);
     expect(valuesOf(answers).map((answer) => (answer.kind === 'recorded' ? answer.status : answer.kind))).toEqual([
       'unknown',
       'failed',
