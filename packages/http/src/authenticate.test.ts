@@ -11,15 +11,15 @@ const bearer = (key: string) => ({ headers: { Authorization: `Bearer ${key}` } }
 
 async function start(options: { keys: () => readonly ApiKey[]; rateLimitPerKey?: number; now?: () => Date }) {
   return startServer(async (server) => {
-    const { require } = await createAuthenticator(server, options);
-    server.get('/send', { onRequest: require('send') }, async ({ apiKey, producer }) => ({
+    const keys = await createAuthenticator(server, options);
+    server.get('/send', { onRequest: keys.require('send') }, async ({ apiKey, producer }) => ({
       producer,
       scopes: apiKey?.scopes,
       aliases: apiKey?.aliases,
     }));
-    server.get('/read', { onRequest: require('read') }, async () => 'ok');
-    server.get('/own', { onRequest: require('read', 'send') }, async () => 'ok');
-    server.get('/admin', { onRequest: require('admin') }, async () => 'ok');
+    server.get('/read', { onRequest: keys.require('read') }, async () => 'ok');
+    server.get('/own', { onRequest: keys.require('read', 'send') }, async () => 'ok');
+    server.get('/admin', { onRequest: keys.require('admin') }, async () => 'ok');
     server.get('/open', async ({ apiKey, producer }) => ({ apiKey, producer }));
   });
 }

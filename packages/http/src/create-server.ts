@@ -93,11 +93,42 @@ const EVENT_LOOP_DELAY_MS_MAX = 500;
  * `{ requestId: request.id }`. A caller's X-Request-Id is kept when it is sane.
  */
 export async function createServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { log, metrics, trustProxy = false, bodyLimitBytes = BODY_LIMIT_BYTES, inFlightMax = IN_FLIGHT_MAX } = options;
+  const { log, metrics, inFlightMax = IN_FLIGHT_MAX } = options;
+  const server = createFastify(options, (error, request, reply) =>
+    watchUnknown(request, reply, () => answerError(log, error, request, reply)),
+  );
+  server.setValidatorCompiler(validatorCompiler);
+  server.setSerializerCompiler(serializerCompiler);
+  // Only JSON is read unless a route scope says otherwise.
+  server.removeContentTypeParser('text/plain');
+
+  await server.register(underPressure);
+  const isLate = () => server.memoryUsage().eventLoopDelay > EVENT_LOOP_DELAY_MS_MAX;
+  const watchRoute = createRequestWatch({ log, metrics, inFlightMax, isLate });
+  const watchUnknown = watchRoute({ method: 'any', route: 'unknown' });
+  server.addHook('onRoute', (route) => {
+    const watch = watchRoute({ method: String(route.method), route: route.url, quiet: route.config?.quiet, shed: route.config?.shed });
+    route.onRequest = [watch, ...[route.onRequest ?? []].flat()];
+  });
+  server.setErrorHandler((error, request, reply) => answerError(log, error, request, reply));
+  server.setNotFoundHandler((request, reply) => {
+    watchUnknown(request, reply, (refusal) => {
+      answerError(log, refusal ?? new AppError('NOT_FOUND', MESSAGES.NOT_FOUND), request, reply);
+    });
+  });
+  addHealthRoutes(server, options);
+  return server;
+}
+
+/** @param refuseUnrouted answers what fails before a route is found, such as a path that cannot be decoded. */
+function createFastify(
+  { trustProxy = false, bodyLimitBytes = BODY_LIMIT_BYTES, timeouts: given }: HttpServerOptions,
+  refuseUnrouted: (error: unknown, request: FastifyRequest, reply: FastifyReply) => void,
+) {
   const keepAliveTimeoutMs = trustProxy === false ? TIMEOUTS.keepAliveTimeoutMs : KEEP_ALIVE_BEHIND_PROXY_MS;
+  const timeouts = { ...TIMEOUTS, keepAliveTimeoutMs, ...given };
   const newRequestId = createRequestIds();
-  const timeouts = { ...TIMEOUTS, keepAliveTimeoutMs, ...options.timeouts };
-  const server = fastify({
+  return fastify({
     logger: false,
     // Fastify takes a plain number of hops as "trust none".
     trustProxy: typeof trustProxy === 'number' ? (_address, hop) => hop < trustProxy : trustProxy,
@@ -111,38 +142,13 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
     routerOptions: { maxParamLength: 256 },
     genReqId: (request) => chooseRequestId(request.headers['x-request-id'], newRequestId),
     clientErrorHandler: (error, socket) => refuseConnection(error, socket, newRequestId()),
-    frameworkErrors: (error, request, reply) => watchUnknown(request, reply, () => void answerError(log, error, request, reply)),
+    frameworkErrors: refuseUnrouted,
     exposeHeadRoutes: false,
   }).withTypeProvider<ZodTypeProvider>();
-  server.setValidatorCompiler(validatorCompiler);
-  server.setSerializerCompiler(serializerCompiler);
-  // Only JSON is read unless a route scope says otherwise.
-  server.removeContentTypeParser('text/plain');
-
-  await server.register(underPressure);
-  const watchRoute = createRequestWatch({
-    log,
-    metrics,
-    inFlightMax,
-    isLate: () => server.memoryUsage().eventLoopDelay > EVENT_LOOP_DELAY_MS_MAX,
-  });
-  server.addHook('onRoute', (route) => {
-    const watch = watchRoute({ method: String(route.method), route: route.url, quiet: route.config?.quiet, shed: route.config?.shed });
-    route.onRequest = [watch, ...[route.onRequest ?? []].flat()];
-  });
-  server.setErrorHandler((error, request, reply) => answerError(log, error, request, reply));
-  const watchUnknown = watchRoute({ method: 'any', route: 'unknown' });
-  server.setNotFoundHandler((request, reply) => {
-    watchUnknown(request, reply, (refusal) => {
-      void answerError(log, refusal ?? new AppError('NOT_FOUND', MESSAGES.NOT_FOUND), request, reply);
-    });
-  });
-  addHealthRoutes(server, options);
-  return server;
 }
 
 /** Expected refusals are only answered; what nobody foresaw is logged, because its answer says nothing. */
-function answerError(log: Logger, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function answerError(log: Logger, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const refusal = toRefusal(error);
   if (refusal.code === 'INTERNAL') {
     log.error(
@@ -152,11 +158,8 @@ function answerError(log: Logger, error: unknown, request: FastifyRequest, reply
   }
   if (refusal.retryAfterSeconds !== undefined) reply.header('Retry-After', refusal.retryAfterSeconds);
   // Serialised here, because a route's schema for this status would drop or refuse what it does not know.
-  return reply
-    .code(refusal.httpStatus)
-    .header('Content-Type', 'application/json; charset=utf-8')
-    .serializer(JSON.stringify)
-    .send(toEnvelope(refusal, request.id));
+  reply.code(refusal.httpStatus).header('Content-Type', 'application/json; charset=utf-8').serializer(JSON.stringify);
+  void reply.send(toEnvelope(refusal, request.id));
 }
 
 /** The caller's, so that its traces and our logs meet; anything that could not stand in a log line gets a new one. */

@@ -1,10 +1,20 @@
 import { API_ERRORS, AppError, type ApiErrorCode } from '@tickmark/domain';
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 
 /** What every error is answered with. */
-export interface ErrorEnvelope {
-  error: { code: ApiErrorCode; message: string; details?: unknown; requestId: string };
-}
+export const errorEnvelopeSchema = z
+  .object({
+    error: z.object({
+      code: z.enum(Object.keys(API_ERRORS) as ApiErrorCode[]),
+      message: z.string().describe('Says what to do next.'),
+      details: z.unknown().optional().describe('For VALIDATION_FAILED every problem as {path, message}.'),
+      requestId: z.string().describe('The same id stands in our logs.'),
+    }),
+  })
+  .describe('Refused, or failed.');
+
+export type ErrorEnvelope = z.infer<typeof errorEnvelopeSchema>;
 
 export function toEnvelope({ code, message, details }: AppError, requestId: string): ErrorEnvelope {
   return { error: { code, message, ...(details !== undefined && { details }), requestId } };

@@ -8,11 +8,11 @@ import { registerOpenApi } from './openapi.ts';
 const start = () =>
   startServer(async (server) => {
     await registerOpenApi(server, { title: 'Tickmark <test>', version: '1.2.3', description: 'Sends & knows.' });
-    const { require } = await createAuthenticator(server, { keys: () => parseApiKeys('') });
+    const keys = await createAuthenticator(server, { keys: () => parseApiKeys('') });
     server.post(
       '/v1/things/:id',
       {
-        onRequest: require('send', 'read'),
+        onRequest: keys.require('send', 'read'),
         schema: {
           summary: 'Makes a <thing>',
           params: z.object({ id: z.uuid() }),
@@ -50,7 +50,10 @@ describe('the OpenAPI document', () => {
           },
         },
       },
-      responses: { 202: { description: 'It will be made.' } },
+      responses: {
+        202: { description: 'It will be made.' },
+        default: { content: { 'application/json': { schema: { required: ['error'] } } } },
+      },
     });
   });
 

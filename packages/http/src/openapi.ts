@@ -3,6 +3,7 @@ import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { KeyHook } from './authenticate.ts';
 import type { HttpServer } from './create-server.ts';
 import { contentSecurityPolicy, renderDocsPage, type OpenApiDocument } from './docs-page.ts';
+import { errorEnvelopeSchema } from './error-envelope.ts';
 
 export interface OpenApiOptions {
   title: string;
@@ -24,7 +25,12 @@ export async function registerOpenApi(server: HttpServer, options: OpenApiOption
     },
     transform: (route) => {
       const scopes = scopesOf(route.route.onRequest);
-      const schema = { ...route.schema, ...(scopes.length > 0 && { security: scopes.map((scope) => ({ apiKey: [scope] })) }) };
+      const schema = {
+        ...route.schema,
+        ...(scopes.length > 0 && { security: scopes.map((scope) => ({ apiKey: [scope] })) }),
+        // Only told here: no route's answers are made to fit it, because errors are answered in one place.
+        response: { ...(route.schema?.response as object | undefined), default: errorEnvelopeSchema },
+      };
       return jsonSchemaTransform({ ...route, schema });
     },
   });
@@ -38,7 +44,8 @@ export async function registerOpenApi(server: HttpServer, options: OpenApiOption
   });
   server.get('/docs', { config, schema: { hide: true } }, async (_request, reply) => {
     page ??= renderDocsPage(server.swagger() as OpenApiDocument);
-    return reply.type('text/html; charset=utf-8').header('Content-Security-Policy', contentSecurityPolicy()).send(page);
+    reply.header('Content-Security-Policy', contentSecurityPolicy()).header('X-Content-Type-Options', 'nosniff');
+    return reply.type('text/html; charset=utf-8').send(page);
   });
 }
 

@@ -49,12 +49,12 @@ const MESSAGE_SID = /^[A-Za-z0-9]{2,64}$/;
 export function createMessagesClient(options: MessagesClientOptions): MessagesClient {
   const { accountSid, apiKeySid, apiKeySecret, baseUrl, concurrency, timeoutMs = 10_000, statusCallback } = options;
   const httpClient = createTwilioHttpClient({ apiKeySid, apiKeySecret, baseUrl, socketsMax: concurrency, timeoutMs });
-  // The SDK never sees the secret: the HTTP client sets the header. Empty region and edge keep it from reading TWILIO_REGION and
-  // TWILIO_EDGE from the environment by itself.
+  // The SDK never sees the secret: the HTTP client sets the header. An empty region or edge keeps it from reading TWILIO_REGION and
+  // TWILIO_EDGE from the environment by itself; a base URL wins over both in the HTTP client.
   const client = twilio(apiKeySid, 'set by the http client', {
     accountSid,
-    region: baseUrl === undefined ? (options.region ?? '') : '',
-    edge: baseUrl === undefined ? (options.edge ?? '') : '',
+    region: options.region ?? '',
+    edge: options.edge ?? '',
     // The SDK asks its httpClient for `request` alone; its type is the class with all its fields.
     httpClient: httpClient as unknown as RequestClient,
   });

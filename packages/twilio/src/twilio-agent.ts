@@ -44,7 +44,7 @@ export function createTwilioAgent(options: { secure: boolean; socketsMax: number
   };
   const reuseSocket = agent.reuseSocket.bind(agent);
   agent.reuseSocket = (socket, request) => {
-    // The time limit was for lying idle; a call has its own.
+    // The time limit was for lying idle; a call has its own. (Node 20 ends only idle connections by it, and announces to end others too.)
     setSocketTimeout(socket, 0);
     reuseSocket(socket, request);
   };
