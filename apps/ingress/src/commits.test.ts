@@ -46,7 +46,8 @@ it('resolves drain only when everybody was answered', async () => {
 });
 
 function statusEvent(): StatusEvent {
-  const params = statusCallback({ accountSid: randomSid('AC') }, { MessagingServiceSid: randomSid('MG') });
+  const said = { MessagingServiceSid: randomSid('MG'), ChannelStatusMessage: 'Der Empfänger nimmt nichts an. '.repeat(30) };
+  const params = statusCallback({ accountSid: randomSid('AC') }, said);
   const parsed = parseStatusCallback(params, { m: '01926f3e-7a11-7c3d-9d0a-5b8f2f0a6c11', a: '1' }, new Date());
   if (!parsed.ok) throw new Error('the fixture is no status callback');
   return parsed.event;
