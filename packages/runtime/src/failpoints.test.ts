@@ -1,12 +1,18 @@
-import { fork, spawn } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createFailpoints } from './failpoints.ts';
 
 let folder = '';
+const children: ChildProcess[] = [];
+
+/** A test that fails leaves no process behind. */
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tickmark-failpoints-'));
 });
@@ -39,6 +45,7 @@ describe('a process', () => {
        process.send('passed again');`,
     );
     const child = fork(script, { execArgv: ['--import', 'tsx'] });
+    children.push(child);
     const messages: unknown[] = [];
     child.on('message', (message) => {
       messages.push(message);
@@ -60,6 +67,7 @@ test('a process that has nothing else to do stays alive at a failpoint', async (
      setTimeout(() => console.log('still here'), 20).unref();`,
   );
   const child = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.push(child);
   let output = '';
   for await (const chunk of child.stdout) {
     output += String(chunk);

@@ -1,9 +1,9 @@
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createShutdown } from './shutdown.ts';
 
 let folder = '';
@@ -15,6 +15,12 @@ afterAll(() => rm(folder, { recursive: true }));
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined, fatal: () => undefined };
 
 let scripts = 0;
+const children: ChildProcess[] = [];
+
+/** A test that fails leaves no process behind. */
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
 
 /** Runs a process with these phases (source text) and tells what it wrote and how it ended. */
 async function startProcess(phases: string, extra = '', before = '') {
@@ -33,6 +39,7 @@ async function startProcess(phases: string, extra = '', before = '') {
      if (process.connected) process.send('ready');`,
   );
   const child = fork(script, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  children.push(child);
   let output = '';
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   // Not the child's own `close`: it never comes once the parent has disconnected.
