@@ -3,10 +3,11 @@ import { randomBody, randomPhone, waitFor } from '@tickmark/testing';
 import { startPipeline, type Pipeline } from './support/pipeline.ts';
 
 let pipeline: Pipeline;
+// Four processes start at once, beside the other test files.
 beforeAll(async () => {
   pipeline = await startPipeline();
-});
-afterAll(() => pipeline.stop());
+}, 120_000);
+afterAll(() => pipeline.stop(), 120_000);
 
 const template = { contentSid: `HX${'1'.repeat(32)}`, contentVariables: { 1: 'Ada' } };
 
@@ -20,7 +21,7 @@ async function accept(request: Record<string, unknown>, headers?: Record<string,
 async function untilStatus(id: string, status: string) {
   await waitFor(async () => (await pipeline.db.sql`SELECT 1 FROM whatsapp_messages WHERE id = ${id} AND status = ${status}`).length === 1, {
     message: `message ${id} to be ${status}`,
-    timeoutMs: 15_000,
+    timeoutMs: 25_000,
   });
 }
 
@@ -86,7 +87,7 @@ it('a Messaging Service send that Twilio answers with "accepted" is created once
 
   const sweeps = () => pipeline.apps.worker.output().split('sweep finished').length;
   const before = sweeps();
-  await waitFor(() => sweeps() > before + 1, { timeoutMs: 15_000, message: 'two sweeps' });
+  await waitFor(() => sweeps() > before + 1, { timeoutMs: 25_000, message: 'two sweeps' });
   expect((await pipeline.ledger(`?m=${id}`)).creates).toHaveLength(1);
   expect(await pipeline.db.sql`SELECT status, attempts FROM whatsapp_messages WHERE id = ${id}`).toEqual([
     { status: 'queued', attempts: 1 },

@@ -84,7 +84,7 @@ export async function startPipeline(): Promise<Pipeline> {
     await database.drop();
   };
   try {
-    await Promise.all(names.map((name) => apps[name].waitForReady(`${internal[name]}/health/ready`, { timeoutMs: 60_000 })));
+    await Promise.all(names.map((name) => apps[name].waitForReady(`${internal[name]}/health/ready`, { timeoutMs: 90_000 })));
   } catch (error) {
     await stop();
     throw error;

@@ -22,6 +22,7 @@ it('is not ready without migrations and says so, then takes up the queues when t
   await waitFor(async () => (await worker.readiness()).ready);
   await waitFor(async () => (await harness.row(message.id))?.status === 'queued');
   expect(new Set(worker.queues())).toEqual(new Set(['inbound', 'intake', 'send-support', 'status-callback']));
+  await worker.stopTaking(5_000);
 });
 
 it('jobs that run when it is told to stop are finished and recorded', async () => {
