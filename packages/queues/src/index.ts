@@ -1,10 +1,11 @@
+export type { SendJob } from './add-send-job.ts';
 export { startCanary, type Canary } from './canary.ts';
 export { checkRedis, type RedisCheck } from './check-redis.ts';
 export { QueueTimeoutError, QueueUnavailableError } from './errors.ts';
 export { QUEUES, queuePrefix, sendQueueName, type QueueName } from './names.ts';
 export { cancel, done, retry, snooze, type Outcome } from './outcome.ts';
 export * from './payloads.ts';
-export { createProducers, type Producers, type ProducersOptions, type SendJob } from './producers.ts';
+export { createProducers, type Producers, type ProducersOptions } from './producers.ts';
 export { collectQueueMetrics, type QueueMetricsCollector } from './queue-metrics.ts';
 export { createQueueWorker, type QueueWorker, type QueueWorkerOptions } from './queue-worker.ts';
 export type { RunningJob } from './run-job.ts';

@@ -108,6 +108,17 @@ test('a send job added again while it waits stays one, and after its end it runs
   await waitFor(() => runs.length === 2);
 });
 
+test('a waiting send job has the compact form of Redis, and no word about its recipient', async () => {
+  const producers = room.producers();
+  const jobs = [sendJob('bulk'), { ...sendJob('bulk'), delayMs: 3_600_000 }];
+  await producers.addSend(jobs);
+  for (const { id } of jobs) {
+    const key = queueKey(room.base, SEND_QUEUE, id);
+    expect(await room.redis.object('ENCODING', key)).toBe('listpack');
+    expect(JSON.parse(String(await room.redis.hget(key, 'data')))).toEqual({ v: 1, id });
+  }
+});
+
 test('a send job with a delay waits until then', async () => {
   const producers = room.producers();
   const job = sendJob('bulk');

@@ -2,17 +2,16 @@ import { createHash } from 'node:crypto';
 import type { AcceptedMessage, InboundMessage, Priority, StatusEvent } from '@tickmark/domain';
 import { monotonicNowMs, type Logger } from '@tickmark/runtime';
 import type { JobsOptions } from 'bullmq';
+import { addSendJob, orderOf, type SendJob } from './add-send-job.ts';
 import { checkServer, type RedisCheck } from './check-redis.ts';
 import { withoutPayload } from './errors.ts';
 import { inspectQueues } from './inspect-queues.ts';
 import { DEFAULT_QUEUE_BASE, QUEUES, sendQueueName, type QueueName } from './names.ts';
-import type { InboundPayload, IntakePayload, SendPayload, StatusCallbackPayload } from './payloads.ts';
+import type { InboundPayload, IntakePayload, StatusCallbackPayload } from './payloads.ts';
 import { pipelineValues } from './pipeline-values.ts';
 import { openProducerConnection } from './producer-connection.ts';
 import { openQueueSet, queueKey } from './queue-set.ts';
 
-/** BullMQ runs jobs without a priority first, and among those with one the smaller number; room is left on both sides. */
-const BULK_PRIORITY = 10;
 const DEFAULT_DEADLINE_MS = 2000;
 /** Twice what a group commit puts into one batch: larger can only be a mistake, and one huge value blocks Redis for all. */
 const JOB_BYTES_MAX = 512 * 1024;
@@ -26,16 +25,6 @@ export interface ProducersOptions {
   log: Logger;
   /** From the call to its answer, whatever Redis does; default 2 s. */
   deadlineMs?: number;
-}
-
-/** A message to be sent: the id of its row, and which queue and order it takes. */
-export interface SendJob {
-  id: string;
-  /** The sender's alias. */
-  sender: string;
-  priority: Priority;
-  /** Wait this long first; the row's `due_at` decides all the same. */
-  delayMs?: number;
 }
 
 /**
@@ -87,15 +76,7 @@ export function createProducers(options: ProducersOptions): Producers {
     async addSend(jobs) {
       for (const round of inRounds(jobs)) {
         // oxlint-disable-next-line no-await-in-loop -- rounds bound what is in flight
-        await connection.run(() =>
-          Promise.all(
-            round.map(({ id, sender, priority, delayMs }) => {
-              const payload: SendPayload = { v: 1, id };
-              const delay = delayMs === undefined || delayMs <= 0 ? {} : { delay: delayMs };
-              return queues.get(sendQueueName(sender)).add('send', payload, { ...orderOf(priority), ...delay, jobId: id });
-            }),
-          ),
-        );
+        await connection.run(() => Promise.all(round.map((job) => addSendJob(queues.get(sendQueueName(job.sender)), job))));
       }
     },
     async hasSendJobs(jobs) {
@@ -129,10 +110,6 @@ export function createProducers(options: ProducersOptions): Producers {
     },
     close: () => connection.close(),
   };
-}
-
-function orderOf(priority: Priority): JobsOptions {
-  return priority === 'bulk' ? { priority: BULK_PRIORITY } : {};
 }
 
 function inRounds<T>(items: readonly T[]): T[][] {

@@ -14,7 +14,6 @@ export interface QueueSet {
  * Opens queues over a connection that its owner closes.
  *
  * A Queue must be opened while the connection is ready: opened without Redis, its `add` waits for ever, whatever the connection's settings.
- * Finished jobs leave Redis, completed or not: an id can be added again, and no payload outlives its job.
  */
 export function openQueueSet(redis: Redis, base: string): QueueSet {
   const queues = new Map<QueueName, Queue>();
@@ -37,6 +36,7 @@ export function openQueue(redis: Redis, prefix: string, name: string): Queue {
     // checkRedis asks once per process; BullMQ would ask for each queue, and write to the console.
     skipVersionCheck: true,
     streams: { events: { maxLen: EVENTS_MAX } },
+    // As the workers do it; said by the jobs too, wherever its cost per job does not matter (addSendJob).
     defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
   });
   // The connection's owner logs its errors; without a listener the same error would end the process.

@@ -107,6 +107,9 @@ function settingsOf(options: Pick<QueueWorkerOptions<unknown>, 'base' | 'queue' 
     lockDuration: options.lockMs ?? locks.lockMs,
     stalledInterval: options.stalledMs ?? locks.stalledMs,
     maxStalledCount: STALLED_COUNT_MAX,
+    // Finished jobs leave Redis: an id can be added again, and no payload outlives its job.
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
     // After a lost connection.
     runRetryDelay: 1000,
   };
