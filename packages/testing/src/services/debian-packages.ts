@@ -6,6 +6,7 @@ import { parsePackages, type DebianPackage } from './debian-control.ts';
 
 const run = promisify(execFile);
 const STATUS_FILE = '/var/lib/dpkg/status';
+const SYSTEM_LISTS = '/var/lib/apt/lists';
 
 /** Whether this system has the programs that fetch and unpack a Debian package. */
 export function hasDebianTools(): boolean {
@@ -16,44 +17,60 @@ export function hasDebianTools(): boolean {
  * Fetches the packages and everything that they depend on and the system lacks, and unpacks all of it below `root`.
  *
  * Neither root nor the system's own package state is touched: apt gets a state of its own inside `workFolder`. Nothing is
- * installed, no maintainer script runs.
+ * installed, no maintainer script runs. The system's lists of packages are read first; when there are none, or what they
+ * name is no longer to be had, lists of our own are fetched.
  *
  * @param candidates lists of packages; the first list whose packages all exist is taken
- * @returns the packages that were unpacked
  */
-export async function unpackDebianPackages(candidates: readonly string[][], workFolder: string, root: string): Promise<string[]> {
-  const apt = prepareApt(workFolder);
-  await apt('apt-get', ['update']);
-  const wanted = await firstThatExists(apt, candidates);
-  const names = await withMissingDependencies(apt, wanted);
+export async function unpackDebianPackages(candidates: readonly string[][], workFolder: string, root: string): Promise<void> {
   const archives = join(workFolder, 'archives');
   mkdirSync(archives, { recursive: true });
-  await apt('apt-get', ['download', ...names], archives);
+  try {
+    if (!existsSync(SYSTEM_LISTS)) throw new Error('no lists');
+    await download(prepareApt(workFolder, SYSTEM_LISTS), candidates, archives);
+  } catch {
+    // Whatever was wrong with the system's lists, the next attempt tells what is wrong with this machine.
+    const apt = prepareApt(workFolder, join(workFolder, 'lists'));
+    await apt('apt-get', ['update']);
+    await download(apt, candidates, archives);
+  }
   mkdirSync(root, { recursive: true });
   for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb'))) {
     await run('/usr/bin/dpkg', ['-x', join(archives, file), root]);
   }
-  return names;
+}
+
+async function download(apt: Apt, candidates: readonly string[][], archives: string): Promise<void> {
+  for (const names of candidates) {
+    const known = await showPackages(apt, names);
+    if (!names.every((name) => known.has(name))) continue;
+    await apt('apt-get', ['download', ...(await withMissingDependencies(apt, known))], archives);
+    return;
+  }
+  throw new Error(`the package sources of this system have none of ${candidates.map(([name]) => name).join(', ')}`);
 }
 
 type Apt = (program: 'apt-get' | 'apt-cache', args: readonly string[], cwd?: string) => Promise<string>;
 
-function prepareApt(workFolder: string): Apt {
+function prepareApt(workFolder: string, lists: string): Apt {
   for (const folder of ['lists/partial', 'cache/archives/partial']) mkdirSync(join(workFolder, folder), { recursive: true });
   const config = join(workFolder, 'apt.conf');
-  // The hooks are cleared: images for containers have one that empties the system's own package cache after each update.
   const lines = [
-    `Dir::State::Lists "${workFolder}/lists";`,
+    `Dir::State::Lists "${lists}";`,
     `Dir::Cache "${workFolder}/cache";`,
+    // Images for containers switch these files off; without them each call below reads all lists anew.
+    'Dir::Cache::pkgcache "pkgcache.bin";',
+    'Dir::Cache::srcpkgcache "srcpkgcache.bin";',
+    // And they have a hook that empties the system's own package cache after each update.
+    '#clear APT::Update::Pre-Invoke;',
+    '#clear APT::Update::Post-Invoke;',
+    '#clear APT::Update::Post-Invoke-Success;',
     'Debug::NoLocking "1";',
     'APT::Sandbox::User "root";',
     'Acquire::Retries "2";',
     'Acquire::http::Timeout "20";',
     'Acquire::https::Timeout "20";',
     'Acquire::Languages "none";',
-    '#clear APT::Update::Pre-Invoke;',
-    '#clear APT::Update::Post-Invoke;',
-    '#clear APT::Update::Post-Invoke-Success;',
   ];
   writeFileSync(config, `${lines.join('\n')}\n`);
   return async (program, args, cwd = workFolder) => {
@@ -67,24 +84,15 @@ function prepareApt(workFolder: string): Apt {
   };
 }
 
-async function firstThatExists(apt: Apt, candidates: readonly string[][]): Promise<string[]> {
-  for (const names of candidates) {
-    const known = await showPackages(apt, names);
-    if (names.every((name) => known.has(name))) return names;
-  }
-  throw new Error(`the package sources of this system have none of ${candidates.map((names) => names[0]).join(', ')}`);
-}
-
-async function withMissingDependencies(apt: Apt, wanted: readonly string[]): Promise<string[]> {
+async function withMissingDependencies(apt: Apt, wanted: ReadonlyMap<string, DebianPackage>): Promise<string[]> {
   const installed = installedNames();
   const chosen = new Set<string>();
-  for (let level = [...wanted]; level.length > 0;) {
-    const known = await showPackages(apt, level);
-    for (const name of known.keys()) chosen.add(name);
-    const missing = [...known.values()]
-      .flatMap((found) => found.dependencies)
+  for (let level = wanted; level.size > 0;) {
+    for (const name of level.keys()) chosen.add(name);
+    const missing = [...level.values()]
+      .flatMap(({ dependencies }) => dependencies)
       .filter((names) => !names.some((name) => installed.has(name) || chosen.has(name)));
-    level = [...new Set(missing.map((names) => names[0] ?? ''))];
+    level = await showPackages(apt, [...new Set(missing.map(([name = '']) => name))]);
   }
   return [...chosen];
 }
@@ -95,11 +103,13 @@ function installedNames(): Set<string> {
   return new Set(packages.flatMap(([name, { provides }]) => [name, ...provides]));
 }
 
-/** The newest version of each name that the sources have. Unknown names are left out. */
+/** The newest version of each name that the sources have. Unknown and purely virtual names are left out. */
 async function showPackages(apt: Apt, names: readonly string[]): Promise<Map<string, DebianPackage>> {
-  // apt-cache fails when one name of several is unknown, for instance a purely virtual one, so unknown ones are asked away first.
-  const all = new Set((await apt('apt-cache', ['pkgnames'])).split('\n'));
-  const known = names.filter((name) => all.has(name));
-  if (known.length === 0) return new Map();
-  return parsePackages(await apt('apt-cache', ['show', '--no-all-versions', ...known]));
+  if (names.length === 0) return new Map();
+  try {
+    return parsePackages(await apt('apt-cache', ['show', '--no-all-versions', ...names]));
+  } catch {
+    // apt-cache fails when it knows none of the names.
+    return new Map();
+  }
 }
