@@ -153,7 +153,11 @@ export const CONFIG_KEYS = {
     section: 'Addresses',
     type: urlValue(),
     help: 'Where Twilio reaches the ingress from outside. Callback URLs and signature checks are built from it.',
-    notes: ['For example https://messages.example.com', 'It must be exactly what Twilio calls, or every callback is refused as forged.'],
+    notes: [
+      'For example https://messages.example.com',
+      'It must be exactly what Twilio calls, or every callback is refused as forged.',
+      'It may have a path, which a proxy in front may remove or pass on: both work.',
+    ],
     usedBy: ['ingress', 'worker', 'simulator'],
     required: true,
     rules: [publicBaseUrlRule],
