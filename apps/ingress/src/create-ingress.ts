@@ -5,6 +5,7 @@ import { VERSION, type Clock, type Logger, type Metrics, type Readiness } from '
 import { createCommits } from './commits.ts';
 import { createIntakeBacklogGuard } from './intake-backlog.ts';
 import type { MessagePolicy } from './message-policy.ts';
+import { createReadiness } from './readiness.ts';
 import { addInboundRoute } from './routes/inbound.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addStatusCallbackRoute } from './routes/status-callback.ts';
@@ -39,7 +40,7 @@ export interface Ingress {
 /** The HTTP server that producers and Twilio talk to, not yet listening. It asks no database and holds no API key of Twilio. */
 export async function createIngress(deps: IngressDeps, settings: IngressSettings): Promise<Ingress> {
   const { producers, metrics, clock, log } = deps;
-  const readiness = () => checkReadiness(producers);
+  const readiness = createReadiness({ producers, log });
   const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy: settings.trustProxy });
   await registerOpenApi(server, { title: 'Tickmark ingress', version: VERSION });
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys, rateLimitPerKey: settings.rateLimitPerKey });
@@ -66,9 +67,4 @@ function mountPoints(publicBaseUrl: string): { prefix: string; baseUrl: string }
   const prefix = pathname.replace(/\/+$/, '');
   const root = { prefix: '', baseUrl: publicBaseUrl };
   return prefix === '' ? [root] : [root, { prefix, baseUrl: origin }];
-}
-
-async function checkReadiness(producers: Pick<Producers, 'check'>): Promise<Readiness> {
-  const redis = await producers.check();
-  return redis.ok ? { ready: true, reasons: [] } : { ready: false, reasons: [redis.reason] };
 }

@@ -1,0 +1,26 @@
+import { createProducers } from '@tickmark/queues';
+import { captureLogger, freePort, testRedis } from '@tickmark/testing';
+import { expect, it } from 'vitest';
+import { createReadiness } from './readiness.ts';
+
+it('is ready while Redis answers, and says why not when it does not', async () => {
+  const { log } = captureLogger();
+  const producers = createProducers({ ...testRedis(), log });
+  expect(await createReadiness({ producers, log })()).toEqual({ ready: true, reasons: [] });
+  await producers.close();
+
+  const nowhere = createProducers({ redisUrl: `redis://127.0.0.1:${await freePort()}`, log });
+  expect(await createReadiness({ producers: nowhere, log })()).toEqual({ ready: false, reasons: [expect.stringMatching(/redis/i)] });
+  await nowhere.close();
+});
+
+it('logs each warning once, however often it is asked', async () => {
+  const captured = captureLogger();
+  let warnings = ['AOF is off'];
+  const ready = createReadiness({ producers: { check: async () => ({ ok: true, warnings }) }, log: captured.log });
+  await ready();
+  await ready();
+  warnings = ['AOF is off', 'the eviction policy could not be read'];
+  await ready();
+  expect(captured.lines().map(({ warning }) => warning)).toEqual(warnings);
+});
