@@ -44,7 +44,7 @@ const worker = startWorker(
   { db, producers, twilio, failpoints: createFailpoints(config.FAILPOINTS, log), clock: systemClock, metrics, log },
   { ...redis, ...locks, senders: config.TWILIO_SENDERS, concurrencyMax: config.WORKER_CONCURRENCY },
 );
-const listener = await startInternalListener({
+const listening = startInternalListener({
   host: config.LISTEN_HOST,
   port: config.METRICS_PORT ?? METRICS_PORTS.worker,
   portWasGiven: config.wasGiven('METRICS_PORT'),
@@ -56,12 +56,14 @@ const listener = await startInternalListener({
 });
 
 const closeConnections = () => Promise.all([producers.close(), db.close(2_000)]).finally(() => twilio.close());
+// Before the listener is up: jobs may run already.
 createShutdown({
   log,
   phases: [
     { name: 'finish running jobs', run: () => worker.stopTaking(JOBS_DEADLINE_MS), deadlineMs: JOBS_DEADLINE_MS + 1_000 },
     { name: 'write what is collected', run: () => worker.drain(), deadlineMs: 5_000 },
     { name: 'close connections', run: () => closeConnections(), deadlineMs: 3_000 },
-    { name: 'close the internal listener', run: () => listener.close(), deadlineMs: 1_000 },
+    { name: 'close the internal listener', run: async () => (await listening).close(), deadlineMs: 1_000 },
   ],
 });
+await listening;
