@@ -15,9 +15,9 @@ describe.each([
         room.db.sql,
         (sql) => sql`SELECT current_setting('statement_timeout') AS statement, current_setting('lock_timeout') AS lock,
           current_setting('idle_in_transaction_session_timeout') AS idle, current_setting('TimeZone') AS zone,
-          current_setting('plan_cache_mode') AS plans, current_setting('application_name') AS name`,
+          current_setting('enable_seqscan') AS scans, current_setting('application_name') AS name`,
       );
-    const expected = { statement: '8s', lock: '2s', idle: '30s', zone: 'UTC', plans: 'force_custom_plan', name: 'tickmark-delivery-test' };
+    const expected = { statement: '8s', lock: '2s', idle: '30s', zone: 'UTC', scans: 'off', name: 'tickmark-delivery-test' };
     expect([...(await read())]).toEqual([expected]);
     expect([...(await inTransaction(room.db.sql, (tx) => tx`SELECT current_setting('lock_timeout') AS lock`))]).toEqual([{ lock: '2s' }]);
   });
