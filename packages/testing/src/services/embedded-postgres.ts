@@ -46,7 +46,12 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedS
     });
     const acceptsConnections = () => Promise.resolve(saysReady(options.folder, server.pid));
     if (await isUp(server, acceptsConnections, { name: 'PostgreSQL', port, logFile: options.logFile })) {
-      return { ...server, url: await ensureDatabase(port) };
+      try {
+        return { ...server, url: await ensureDatabase(port) };
+      } catch (error) {
+        await server.stop();
+        throw error;
+      }
     }
   }
   throw new Error(`PostgreSQL found ${PORTS_TRIED} free ports, and each was taken by another process before it could use it`);

@@ -112,23 +112,28 @@ function isAlive(owner: Owner): boolean {
   return startTime === '' || owner.startTime === '' || startTime === owner.startTime;
 }
 
+/** Whether the process exists and has not ended: one that nobody has waited for yet (a zombie) has. */
 export function isRunning(pid: number): boolean {
   if (!(pid > 0)) return false;
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     // EPERM: it lives and belongs to somebody else.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+  return statOf(pid)[0] !== 'Z';
 }
 
-/** The 22nd field of /proc/<pid>/stat, counted after the name in brackets, which may hold blanks. Empty where there is no /proc. */
 function startTimeOf(pid: number): string {
+  return statOf(pid)[19] ?? '';
+}
+
+/** The fields of /proc/<pid>/stat from the third on, the state; those before hold the name, which may hold blanks. Empty where there is no /proc. */
+function statOf(pid: number): string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
-    return '';
+    return [];
   }
 }

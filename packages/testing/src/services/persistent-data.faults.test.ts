@@ -5,7 +5,16 @@ import { testFolder } from '../fixtures/test-folder.ts';
 import { currentTestRun } from '../fixtures/test-run.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
 import { isRunning } from './file-lock.ts';
-import { checkpointerPid, dataFolderOf, readFromBoth, survivorsOf, writeToBoth } from './planted/inspect.ts';
+import {
+  allSharedMemory,
+  backendPids,
+  checkpointerPid,
+  dataFolderOf,
+  readFromBoth,
+  sharedMemoryOf,
+  survivorsOf,
+  writeToBoth,
+} from './planted/inspect.ts';
 import { startServices, type Services, type StartServicesOptions } from './start-services.ts';
 
 const dataDir = join(testFolder('data'), '.data');
@@ -34,16 +43,24 @@ test('data outlive kill -9 of the host and of everything, also when the id of th
   expect(await readFromBoth(await start({ dataDir }))).toEqual({ row: 'before the kill', key: 'before the kill' });
 });
 
-test('a temp folder whose host was killed is removed by the next start, with the servers that still run', async () => {
+test('a temp folder whose host was killed is removed by the next start, with the server that still runs and the memory of the one that does not', async () => {
   const abandoned = await start();
-  const folder = dirname(await dataFolderOf(abandoned));
+  const dataFolder = await dataFolderOf(abandoned);
+  const folder = dirname(dataFolder);
+  const segment = sharedMemoryOf(dataFolder);
+  const [, postmaster = 0] = abandoned.pids;
+  const backends = await backendPids(abandoned.databaseUrl);
   await killHost(abandoned);
+  process.kill(postmaster, 'SIGKILL');
+  expect(await survivorsOf([postmaster, ...backends])).toEqual([]);
+  expect(allSharedMemory()).toContain(segment);
   const hourAgo = Date.now() / 1000 - 3_600;
   utimesSync(folder, hourAgo, hourAgo);
   await start({ postgres: false });
   // Polled, because another test's start may have been the next one and still be at it.
   expect(await survivorsOf(abandoned.pids)).toEqual([]);
   expect(await waitFor(() => !existsSync(folder), { timeoutMs: 30_000 })).toBe(true);
+  expect(allSharedMemory()).not.toContain(segment);
 });
 
 test('a cluster whose making was cut short is made anew', async () => {

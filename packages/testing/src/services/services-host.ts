@@ -32,23 +32,26 @@ process.on('disconnect', () => void end({ waitForWatched: true }));
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end({ waitForWatched: true }));
 
 async function start(options: HostOptions): Promise<void> {
-  const onProgress = (text: string) => tell({ type: 'progress', text });
   const opened = await openServiceFolders(options);
   folders = opened;
-  const own = async (server: Promise<EmbeddedServer>) => {
-    const running = await server;
-    servers.push(running);
-    void running.exited.then(() => endedByItself(running));
-    return running.url;
-  };
+  const onProgress = (text: string) => tell({ type: 'progress', text });
   const results = await Promise.allSettled([
-    options.postgres ? own(startPostgres({ ...opened.postgres, binaries: options.postgresBinaries })) : '',
-    options.redis ? own(startRedis({ ...opened.redis, onProgress })) : '',
+    options.postgres ? own(startPostgres({ ...opened.postgres, binaries: options.postgresBinaries })) : null,
+    options.redis ? own(startRedis({ ...opened.redis, onProgress })) : null,
   ]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-  const [databaseUrl = '', redisUrl = ''] = results.map((result) => (result.status === 'fulfilled' ? result.value : ''));
-  tell({ type: 'ready', databaseUrl, redisUrl, pids: servers.map((server) => server.pid) });
+  const [postgres, redis] = results.map((result) => (result.status === 'fulfilled' ? result.value : null));
+  const pids = [postgres, redis].flatMap((server) => (server ? [server.pid] : []));
+  tell({ type: 'ready', databaseUrl: postgres?.url ?? '', redisUrl: redis?.url ?? '', pids });
+}
+
+/** From the moment that it runs, also while the other one still starts or fails to, it is among what the end stops. */
+async function own(launch: Promise<EmbeddedServer>): Promise<EmbeddedServer> {
+  const server = await launch;
+  servers.push(server);
+  void server.exited.then(() => endedByItself(server));
+  return server;
 }
 
 async function fail(error: unknown): Promise<void> {

@@ -25,7 +25,7 @@ export interface StartServicesOptions {
 export interface Services {
   databaseUrl: string;
   redisUrl: string;
-  /** The processes that were started for the caller, the host first; empty when none was. */
+  /** The processes that were started for the caller, the host first, then PostgreSQL, then Redis; empty when none was. */
   pids: readonly number[];
   /** The services outlive these processes when the caller dies, for 30 s at most, so that they can drain. */
   watch: (pid: number) => void;

@@ -49,6 +49,14 @@ export async function readFromBoth({ databaseUrl, redisUrl }: Addresses): Promis
   return { row: row?.value, key };
 }
 
+/** The server's processes but the first. */
+export async function backendPids(databaseUrl: string): Promise<number[]> {
+  const sql = postgres(databaseUrl, { max: 1 });
+  const rows = await sql<{ pid: number }[]>`SELECT pid FROM pg_stat_activity`;
+  await sql.end();
+  return rows.map(({ pid }) => pid);
+}
+
 /** A living process of the user that PostgreSQL runs as. */
 export async function checkpointerPid(databaseUrl: string): Promise<number> {
   const sql = postgres(databaseUrl, { max: 1 });
