@@ -5,8 +5,6 @@ import type { Commits } from './commits.ts';
 import type { RequestKey } from './idempotency-key.ts';
 import { isCertainlyNotAdded } from './queue-failure.ts';
 
-/** The marker is one command of Redis; with the group commit's 1.5 s the answer comes within 2 s. */
-const MARKER_DEADLINE_MS = 500;
 const RETRY_AFTER_SECONDS = 2;
 
 export interface AcceptMessageDeps {
@@ -14,6 +12,8 @@ export interface AcceptMessageDeps {
   commits: Pick<Commits, 'intake'>;
   /** Throws when so much waits that no more may be promised. */
   refuseWhenBehind: () => void;
+  /** For the marker of an idempotency key. */
+  markerDeadlineMs: number;
   clock: Clock;
   log: Logger;
 }
@@ -62,10 +62,10 @@ function toAcceptedMessage({ producer, key, sender, asked }: MessageToAccept, ac
   };
 }
 
-async function isRepeat({ producers, log }: AcceptMessageDeps, { id, requestHash }: AcceptedMessage): Promise<boolean> {
+async function isRepeat({ producers, markerDeadlineMs, log }: AcceptMessageDeps, { id, requestHash }: AcceptedMessage): Promise<boolean> {
   let earlier: string | null;
   try {
-    earlier = await withDeadline(producers.markIdempotent(id, requestHash), MARKER_DEADLINE_MS);
+    earlier = await withDeadline(producers.markIdempotent(id, requestHash), markerDeadlineMs);
   } catch (error) {
     // Whatever became of the marker, nothing was added to the queue.
     log.debug({ messageId: id, err: error }, 'idempotency marker could not be read');

@@ -1,12 +1,7 @@
 import type { AcceptedMessage, InboundMessage, Priority, StatusEvent } from '@tickmark/domain';
 import type { Producers } from '@tickmark/queues';
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions, type Metrics } from '@tickmark/runtime';
-
-/** From a request's arrival here to its answer. Twilio reads for 4 s at most and a producer is told 2 s, of which the marker may take 0.5. */
-const DEADLINE_MS = 1_500;
-
-/** Less than the deadline, so that Redis's own answer (certainly not, or perhaps) is known before a caller is given up. */
-export const PRODUCERS_DEADLINE_MS = 1_300;
+import { DEADLINES } from './deadlines.ts';
 
 /** JSON of a status event whose values are all empty: names, quotes and fixed-length values. */
 const STATUS_EVENT_BYTES = 330;
@@ -23,9 +18,10 @@ export interface Commits {
 
 export type CommitProducers = Pick<Producers, 'addIntake' | 'addStatusEvents' | 'addInbound'>;
 
-export function createCommits({ producers, metrics }: { producers: CommitProducers; metrics: Metrics }): Commits {
+export function createCommits(deps: { producers: CommitProducers; metrics: Metrics; deadlineMs?: number }): Commits {
+  const { producers, metrics, deadlineMs = DEADLINES.commitMs } = deps;
   const commitInto = <T>(site: string, add: (items: T[]) => Promise<void>, sizeOf: (item: T) => number) =>
-    createGroupCommit({ site, metrics, deadlineMs: DEADLINE_MS, sizeOf, flush: addAll(add) });
+    createGroupCommit({ site, metrics, deadlineMs, sizeOf, flush: addAll(add) });
   const intake = {
     transactional: commitInto<AcceptedMessage>('intake', (messages) => producers.addIntake(messages, 'transactional'), jsonBytes),
     bulk: commitInto<AcceptedMessage>('intake', (messages) => producers.addIntake(messages, 'bulk'), jsonBytes),

@@ -3,6 +3,7 @@ import { createAuthenticator, createServer, registerOpenApi, type ApiKey, type H
 import type { Producers } from '@tickmark/queues';
 import { VERSION, type Clock, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
 import { createCommits } from './commits.ts';
+import { DEADLINES, type Deadlines } from './deadlines.ts';
 import { createIntakeBacklogGuard } from './intake-backlog.ts';
 import type { MessagePolicy } from './message-policy.ts';
 import { createReadiness } from './readiness.ts';
@@ -28,6 +29,8 @@ export interface IngressSettings {
   allowedRecipients: MessagePolicy['allowedRecipients'];
   accountSid: string;
   authTokens: () => readonly string[];
+  /** Those of every installation unless told. */
+  deadlines?: Deadlines;
 }
 
 export interface Ingress {
@@ -40,11 +43,12 @@ export interface Ingress {
 /** The HTTP server that producers and Twilio talk to, not yet listening. It asks no database and holds no API key of Twilio. */
 export async function createIngress(deps: IngressDeps, settings: IngressSettings): Promise<Ingress> {
   const { producers, metrics, clock, log } = deps;
+  const { deadlines = DEADLINES } = settings;
   const readiness = createReadiness({ producers, log });
   const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy: settings.trustProxy });
   await registerOpenApi(server, { title: 'Tickmark ingress', version: VERSION });
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys, rateLimitPerKey: settings.rateLimitPerKey });
-  const commits = createCommits({ producers, metrics });
+  const commits = createCommits({ producers, metrics, deadlineMs: deadlines.commitMs });
   const refuseWhenBehind = createIntakeBacklogGuard({ producers, clock });
 
   for (const { prefix, baseUrl } of mountPoints(settings.publicBaseUrl)) {
@@ -52,7 +56,7 @@ export async function createIngress(deps: IngressDeps, settings: IngressSettings
     const webhook = { ...shared, baseUrl, authTokens: settings.authTokens, accountSid: settings.accountSid };
     await server.register(async (scope) => addStatusCallbackRoute(scope, webhook), { prefix });
     await server.register(async (scope) => addInboundRoute(scope, webhook), { prefix });
-    const messages = { ...shared, refuseWhenBehind, authenticator, policy: settings };
+    const messages = { ...shared, refuseWhenBehind, authenticator, policy: settings, markerDeadlineMs: deadlines.markerMs };
     await server.register(async (scope) => addMessageRoutes(scope, messages), { prefix });
   }
   return { server, readiness, drain: () => commits.drain() };

@@ -2,7 +2,7 @@ import { AppError } from '@tickmark/domain';
 import { createProducers, type Producers } from '@tickmark/queues';
 import { createMetrics, type Clock } from '@tickmark/runtime';
 import { captureLogger, randomPhone, testRedis, waitFor } from '@tickmark/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createIngressHarness } from './fixtures/ingress-harness.ts';
 import { acceptedMessage, readQueues } from './fixtures/read-queues.ts';
 import { createIntakeBacklogGuard } from './intake-backlog.ts';
@@ -11,8 +11,9 @@ describe('the guard against a backlog of accepted messages', () => {
   const redis = testRedis();
   const log = captureLogger().log;
   let producers: Producers;
-  beforeAll(() => {
-    producers = createProducers({ ...redis, log });
+  beforeAll(async () => {
+    producers = createProducers({ ...redis, log, deadlineMs: 20_000 });
+    await waitFor(() => producers.ping(), { timeoutMs: 25_000 });
   });
   afterAll(async () => {
     await producers.close();
@@ -58,13 +59,15 @@ describe('the guard against a backlog of accepted messages', () => {
   it('stands in front of POST /v1/messages', async () => {
     const own = createProducers({ ...redis, log });
     const ingress = await createIngressHarness({ deps: { producers: { ...own, oldestIntakeAgeMs: () => Promise.resolve(31_000) } } });
+    onTestFinished(async () => {
+      await ingress.close();
+      await own.close();
+    });
     const post = () => ingress.post({ to: randomPhone(), body: 'x' });
     const refused = await waitFor(async () => {
       const answer = await post();
-      return answer.status === 503 && answer;
+      return answer.json.error?.message.includes('not being stored') && answer;
     });
-    expect(refused.json.error).toMatchObject({ code: 'QUEUE_UNAVAILABLE', message: expect.stringContaining('not being stored') });
-    await ingress.close();
-    await own.close();
+    expect(refused).toMatchObject({ status: 503, json: { error: { code: 'QUEUE_UNAVAILABLE' } } });
   });
 });

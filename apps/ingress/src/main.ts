@@ -11,8 +11,8 @@ import {
   startInternalListener,
   systemClock,
 } from '@tickmark/runtime';
-import { PRODUCERS_DEADLINE_MS } from './commits.ts';
 import { createIngress } from './create-ingress.ts';
+import { DEADLINES } from './deadlines.ts';
 import { parseAllowedRecipients } from './message-policy.ts';
 
 const config = loadConfig(keysUsedBy('ingress'), {
@@ -21,7 +21,7 @@ const config = loadConfig(keysUsedBy('ingress'), {
 const log = createLogger({ process: 'ingress', level: config.LOG_LEVEL });
 const metrics = createMetrics({ process: 'ingress' });
 const redis = { redisUrl: config.REDIS_URL.reveal(), base: config.QUEUE_PREFIX };
-const producers = createProducers({ ...redis, deadlineMs: PRODUCERS_DEADLINE_MS, log });
+const producers = createProducers({ ...redis, deadlineMs: DEADLINES.redisMs, log });
 const ingress = await createIngress(
   { producers, metrics, clock: systemClock, log },
   {

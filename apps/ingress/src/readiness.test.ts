@@ -1,12 +1,13 @@
 import { createProducers } from '@tickmark/queues';
-import { captureLogger, freePort, testRedis } from '@tickmark/testing';
+import { captureLogger, freePort, testRedis, waitFor } from '@tickmark/testing';
 import { expect, it } from 'vitest';
 import { createReadiness } from './readiness.ts';
 
 it('is ready while Redis answers, and says why not when it does not', async () => {
   const { log } = captureLogger();
   const producers = createProducers({ ...testRedis(), log });
-  expect(await createReadiness({ producers, log })()).toEqual({ ready: true, reasons: [] });
+  const ready = createReadiness({ producers, log });
+  expect(await waitFor(async () => ((await ready()).ready ? ready() : undefined))).toEqual({ ready: true, reasons: [] });
   await producers.close();
 
   const nowhere = createProducers({ redisUrl: `redis://127.0.0.1:${await freePort()}`, log });

@@ -1,34 +1,26 @@
-import { randomBytes } from 'node:crypto';
-import { checkDatabase, createDatabase, type Database } from '@tickmark/delivery';
+import { checkDatabase, createDatabase } from '@tickmark/delivery';
 import { freePort, testDatabase, type TestDatabase } from '@tickmark/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../fixtures/run.ts';
 
 describe('tickmark migrate', () => {
-  const name = `empty_${randomBytes(8).toString('hex')}`;
-  let neighbour: TestDatabase;
-  let server: Database;
-  let empty: URL;
+  let database: TestDatabase;
   beforeAll(async () => {
-    neighbour = await testDatabase();
-    server = createDatabase({ url: neighbour.url, prepare: true, max: 1, applicationName: 'cli-test' });
-    await server.sql`CREATE DATABASE ${server.sql(name)}`;
-    empty = new URL(neighbour.url);
-    empty.pathname = `/${name}`;
+    database = await testDatabase();
+    const db = createDatabase({ url: database.url, prepare: true, max: 1, applicationName: 'cli-test' });
+    await db.sql`DROP SCHEMA public, drizzle CASCADE`;
+    await db.sql`CREATE SCHEMA public`;
+    await db.close();
   });
-  afterAll(async () => {
-    await server.sql`DROP DATABASE ${server.sql(name)} WITH (FORCE)`;
-    await server.close();
-    await neighbour.drop();
-  });
+  afterAll(() => database.drop());
 
   it('brings an empty database up to date, says what it applied, and does nothing the second time', async () => {
-    const first = await run(['migrate'], { DATABASE_URL: empty.href });
+    const first = await run(['migrate'], { DATABASE_URL: database.url });
     expect(first).toMatchObject({ code: 0, out: expect.stringMatching(/^Applied \d+ migrations?\./) });
-    const db = createDatabase({ url: empty.href, prepare: true, max: 1, applicationName: 'cli-test' });
+    const db = createDatabase({ url: database.url, prepare: true, max: 1, applicationName: 'cli-test' });
     expect(await checkDatabase(db)).toEqual({ ok: true });
     await db.close();
-    expect(await run(['migrate', '--json'], { DATABASE_URL: empty.href })).toMatchObject({ code: 0, out: '{"applied":0}\n' });
+    expect(await run(['migrate', '--json'], { DATABASE_URL: database.url })).toMatchObject({ code: 0, out: '{"applied":0}\n' });
   });
 
   it('exits 1 and says what to check when no server answers, without the password', async () => {
@@ -42,7 +34,7 @@ describe('tickmark migrate', () => {
   });
 
   it('exits 1 and names the database when the server has none of that name', async () => {
-    const url = new URL(empty);
+    const url = new URL(database.url);
     url.pathname = '/no_such_database';
     const { code, err } = await run(['migrate'], { DATABASE_URL: url.href });
     expect(code).toBe(1);

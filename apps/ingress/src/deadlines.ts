@@ -1,0 +1,11 @@
+/** How long the ingress waits for Redis before it answers 503. Twilio reads for 4 s at most, a producer is promised an answer within 2 s. */
+export interface Deadlines {
+  /** One command. Less than a commit, so that Redis's own answer (certainly not, or perhaps) is known before the caller is given up. */
+  redisMs: number;
+  /** The marker of an idempotency key, which comes before the commit. */
+  markerMs: number;
+  /** From an item's arrival in its group commit to the caller's answer. */
+  commitMs: number;
+}
+
+export const DEADLINES: Deadlines = { redisMs: 1_300, markerMs: 500, commitMs: 1_500 };
