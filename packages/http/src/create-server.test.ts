@@ -1,11 +1,10 @@
-import { request } from 'node:http';
 import { connect } from 'node:net';
 import { AppError } from '@tickmark/domain';
-import { randomPhone } from '@tickmark/testing';
+import { randomPhone, waitFor } from '@tickmark/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { HttpServer } from './create-server.ts';
-import { ask, postJson, startServer } from './fixtures/start-server.ts';
+import { ask, createGate, postJson, startServer } from './fixtures/start-server.ts';
 
 const body = z.strictObject({
   to: z.string().refine((to) => to.startsWith('+'), { params: { apiCode: 'INVALID_RECIPIENT' }, error: 'must start with +' }),
@@ -186,26 +185,30 @@ describe('broken and slow callers', () => {
   });
 
   test('a request in flight is answered while the server closes', async () => {
-    let answerNow = () => {};
-    const held = new Promise<void>((resolve) => (answerNow = resolve));
-    let arrived = () => {};
-    const arrival = new Promise<void>((resolve) => (arrived = resolve));
+    const gate = createGate();
     const { server, url } = await startServer((one) => {
       one.get('/held', async () => {
-        arrived();
-        await held;
-        return { done: true };
+        await gate.wait();
+        return 'ok';
       });
     });
-    const answer = new Promise<number | undefined>((resolve, reject) => {
-      request(`${url}/held`, (response) => resolve(response.resume().statusCode))
-        .on('error', reject)
-        .end();
-    });
-    await arrival;
+    const answer = ask(`${url}/held`);
+    await waitFor(() => gate.waiting.length === 1);
     const closed = server.close();
-    answerNow();
-    expect(await answer).toBe(200);
+    gate.open();
+    expect((await answer).status).toBe(200);
+    await closed;
+  });
+
+  test('a request that comes when closing has begun is answered as long as there is a connection', async () => {
+    const gate = createGate();
+    const { server, url } = await startServer((one) => {
+      one.addHook('preClose', gate.wait);
+    });
+    const closed = server.close();
+    await waitFor(() => gate.waiting.length === 1);
+    expect((await ask(`${url}/version`)).status).toBe(200);
+    gate.open();
     await closed;
   });
 });

@@ -2,17 +2,7 @@ import { connect } from 'node:net';
 import { randomPhone, waitFor } from '@tickmark/testing';
 import { describe, expect, test } from 'vitest';
 import type { HttpServer } from './create-server.ts';
-import { ask, startServer } from './fixtures/start-server.ts';
-
-/** Handlers that wait until they are let go. */
-function createGate() {
-  const waiting: (() => void)[] = [];
-  return {
-    wait: () => new Promise<void>((resolve) => waiting.push(resolve)),
-    open: () => waiting.splice(0).forEach((go) => go()),
-    waiting,
-  };
-}
+import { ask, createGate, startServer } from './fixtures/start-server.ts';
 
 const COUNT = /^tickmark_http_request_duration_seconds_count\{(.*)\} (\d+)$/gm;
 const countsOf = (text: string) => Object.fromEntries([...text.matchAll(COUNT)].map(([, labels, count]) => [labels, Number(count)]));

@@ -1,4 +1,5 @@
 import { signRequest, verifySignature } from './signature.ts';
+import { parse } from 'node:querystring';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseForm, readText, readWhole } from './form.ts';
@@ -44,6 +45,7 @@ describe('parseForm', () => {
       ],
     ],
     ['what is no UTF-8 becomes the replacement character', 'a=%FF', [['a', '\uFFFD']]],
+    ['broken percent-encoding leaves the rest of its text alone', 'a=ä%zz%C3%A4%ff', [['a', 'ä%zzä\uFFFD']]],
     ['only the first equals sign separates', 'a=b=c', [['a', 'b=c']]],
   ])('%s', (_name, body, expected) => {
     expect(entries(body)).toEqual(expected);
@@ -77,6 +79,15 @@ describe('parseForm', () => {
             .flat(2)
             .every((text) => text.isWellFormed()),
         ).toBe(true);
+      }),
+    );
+  });
+
+  test("any ASCII text, as forms are, is read as Node's own parser reads it", () => {
+    const piece = fc.constantFrom('a', 'b', '=', '&', '+', '%20', '%zz', '%C3%A4', '%C3', '[0]', '', '__proto__');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        expect(parseForm(pieces.join(''))).toEqual(parse(pieces.join('')));
       }),
     );
   });

@@ -1,5 +1,3 @@
-import { parse } from 'node:querystring';
-
 /** A decoded form: an object without prototype; a key that came several times has an array, in the order received. */
 export type FormParams = Readonly<Record<string, string | readonly string[]>>;
 
@@ -11,11 +9,23 @@ const FORM_PARAMETERS_MAX = 1_000;
  * (nothing trimmed or converted), empty values and repeated keys kept.
  *
  * Never throws: what is not UTF-8 or not valid percent-encoding becomes U+FFFD or stays as it is. Parameters beyond the first 1,000 are
- * dropped, so a body with more fails its signature.
+ * dropped, so a body with more fails its signature. (Node's own parser reads forms the same and costs half as much again,
+ * which every callback would pay.)
  */
 export function parseForm(rawBody: string | Buffer): FormParams {
   const text = typeof rawBody === 'string' ? rawBody : rawBody.toString('utf8');
-  return parse(text, '&', '=', { maxKeys: FORM_PARAMETERS_MAX }) as FormParams;
+  const params = Object.create(null) as Record<string, string | string[]>;
+  let start = 0;
+  for (let count = 0; count < FORM_PARAMETERS_MAX && start < text.length; start += 1) {
+    const end = indexOrEnd(text, '&', start);
+    if (end > start) {
+      const equals = Math.min(indexOrEnd(text, '=', start), end);
+      addParameter(params, decode(text.slice(start, equals)), decode(text.slice(equals + 1, end)));
+      count += 1;
+    }
+    start = end;
+  }
+  return params;
 }
 
 /**
@@ -28,7 +38,8 @@ export function readText(params: FormParams, name: string, charactersMax: number
   const value = params[name];
   const first = typeof value === 'string' ? value : value?.[0];
   if (first === undefined) return null;
-  const clean = first.replaceAll('\0', '').toWellFormed();
+  // Nearly every text is clean, and looking costs a tenth of replacing: this runs a dozen times per callback.
+  const clean = first.includes('\0') || !first.isWellFormed() ? first.replaceAll('\0', '').toWellFormed() : first;
   const text = clean.length <= charactersMax ? clean : cutBetweenCharacters(clean, charactersMax);
   return text === '' ? null : text;
 }
@@ -42,4 +53,27 @@ export function readWhole(params: FormParams, name: string, charactersMax: numbe
 function cutBetweenCharacters(text: string, charactersMax: number): string {
   const cut = text.slice(0, charactersMax);
   return cut.isWellFormed() ? cut : cut.slice(0, -1);
+}
+
+function indexOrEnd(text: string, character: string, from: number): number {
+  const index = text.indexOf(character, from);
+  return index === -1 ? text.length : index;
+}
+
+function addParameter(params: Record<string, string | string[]>, name: string, value: string): void {
+  const before = params[name];
+  if (before === undefined) params[name] = value;
+  else if (typeof before === 'string') params[name] = [before, value];
+  else before.push(value);
+}
+
+function decode(encoded: string): string {
+  const text = encoded.includes('+') ? encoded.replaceAll('+', ' ') : encoded;
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Some of it is no percent-encoding, or no UTF-8: what is hexadecimal becomes bytes, the rest stays.
+    return text.replaceAll(/(?:%[0-9a-fA-F]{2})+/g, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'));
+  }
 }

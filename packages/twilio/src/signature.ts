@@ -32,12 +32,12 @@ export function verifySignature(request: {
   const { tokens, url, params, signature } = request;
   if (signature === undefined || !SIGNATURE.test(signature)) return { valid: false };
   const received = Buffer.from(signature);
-  const signsExactly = (token: string) => timingSafeEqual(received, Buffer.from(getExpectedTwilioSignature(token, url, params)));
   // The URL exactly as configured is the usual case and costs one HMAC per token; the SDK's other spellings (with and without the
   // default port, re-encoded query) cost six and are tried only then.
-  for (const signs of [signsExactly, (token: string) => signsAnotherSpelling(token, signature, url, params)]) {
-    const tokenIndex = tokens.findIndex((token) => token !== '' && signs(token));
-    if (tokenIndex !== -1) return { valid: true, tokenIndex };
+  for (const signs of [signsExactly, signsAnotherSpelling]) {
+    for (const [tokenIndex, token] of tokens.entries()) {
+      if (token !== '' && signs(token, received, url, params)) return { valid: true, tokenIndex };
+    }
   }
   return { valid: false };
 }
@@ -48,9 +48,13 @@ export function signRequest(request: { token: string; url: string; params: FormP
   return getExpectedTwilioSignature(request.token, url, request.params);
 }
 
-function signsAnotherSpelling(token: string, signature: string, url: string, params: FormParams): boolean {
+function signsExactly(token: string, received: Buffer, url: string, params: FormParams): boolean {
+  return timingSafeEqual(received, Buffer.from(getExpectedTwilioSignature(token, url, params)));
+}
+
+function signsAnotherSpelling(token: string, received: Buffer, url: string, params: FormParams): boolean {
   try {
-    return validateRequest(token, signature, url, params);
+    return validateRequest(token, received.toString(), url, params);
   } catch {
     // The SDK parses the URL at this point and throws for one that is none, which nobody can have signed.
     return false;

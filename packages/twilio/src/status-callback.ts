@@ -35,8 +35,10 @@ export function parseStatusCallback(params: FormParams, query: unknown, received
   const rawStatus =
     readText(params, 'MessageStatus', 64) ?? readText(params, 'SmsStatus', 64) ?? readText(params, 'EventType', 64)?.toLowerCase() ?? null;
   if (rawStatus === null) return { ok: false, reason: 'missing-status', accountSid };
+  const { m, a } = (query ?? {}) as { m?: unknown; a?: unknown };
   const event: StatusEvent = {
-    ...readReference(query),
+    messageId: readMessageId(m),
+    attempt: typeof a === 'string' && POSITIVE_INTEGER.test(a) ? Number(a) : null,
     messageSid,
     rawStatus,
     errorCode: readErrorCode(params),
@@ -75,13 +77,9 @@ export function webhookUrl(publicBaseUrl: string, rawPathAndQuery: string): stri
   return publicBaseUrl.endsWith('/') ? webhookUrl(publicBaseUrl.slice(0, -1), rawPathAndQuery) : publicBaseUrl + rawPathAndQuery;
 }
 
-function readReference(query: unknown): Pick<StatusEvent, 'messageId' | 'attempt'> {
-  const { m, a } = (query ?? {}) as { m?: unknown; a?: unknown };
-  const messageId = typeof m === 'string' ? m.toLowerCase() : '';
-  return {
-    messageId: UUID.test(messageId) ? messageId : null,
-    attempt: typeof a === 'string' && POSITIVE_INTEGER.test(a) ? Number(a) : null,
-  };
+function readMessageId(m: unknown): string | null {
+  const id = typeof m === 'string' ? m.toLowerCase() : '';
+  return UUID.test(id) ? id : null;
 }
 
 /** 0 counts as no error: kept, it would make a second log entry beside the same status without a code. */

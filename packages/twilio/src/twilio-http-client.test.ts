@@ -1,4 +1,5 @@
-import { waitFor } from '@tickmark/testing';
+import { inspect } from 'node:util';
+import { randomBody, randomPhone, randomToken, waitFor } from '@tickmark/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LOCALHOST_CERTIFICATE } from './fixtures/localhost-certificate.ts';
 import { answer, startScriptedTwilio, type Script } from './fixtures/scripted-twilio.ts';
@@ -91,4 +92,33 @@ test('lists are sent as repeated keys', async () => {
     ['MediaUrl', '1'],
     ['MediaUrl', '2'],
   ]);
+});
+
+test('what it throws holds no credential and nothing that was sent or answered', async () => {
+  const [secret, body, phone] = [randomToken(), randomBody(), randomPhone()];
+  const repeat =
+    (httpStatus: number): Script =>
+    (response, request, socket) =>
+      answer(httpStatus, `${String(request.form)} ${String(request.headers.authorization)} ${phone} ${body}`)(response, request, socket);
+  const scripts: Script[] = [repeat(201), repeat(400), repeat(500), () => {}, (_response, _request, socket) => socket.destroy()];
+  for (const script of scripts) {
+    const twilio = await startScriptedTwilio(script);
+    cleanups.push(() => twilio.close());
+    const client = createTwilioHttpClient({
+      apiKeySid: 'SK1',
+      apiKeySecret: { reveal: () => secret },
+      baseUrl: twilio.baseUrl,
+      socketsMax: 1,
+      timeoutMs: 300,
+    });
+    cleanups.push(() => client.close());
+    const error: unknown = await client
+      .request({ method: 'post', uri: 'https://api.twilio.com/x', data: { To: phone, Body: body } })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(CallError);
+    const shown = inspect(error, { depth: Infinity, showHidden: true }) + JSON.stringify(error);
+    for (const needle of [secret, Buffer.from(`SK1:${secret}`).toString('base64'), body, encodeURIComponent(body), phone, phone.slice(1)]) {
+      expect(shown).not.toContain(needle);
+    }
+  }
 });
