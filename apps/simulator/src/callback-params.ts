@@ -16,23 +16,29 @@ export function statusCallbackParams(
   errorCode: number | null,
   accountSid: string,
 ): Record<string, string> {
+  const params: Record<string, string> = {};
   const eventType = EVENT_TYPES[status];
-  return {
-    ...(eventType === undefined ? {} : { EventType: eventType }),
-    SmsSid: message.sid,
-    SmsStatus: status,
-    MessageStatus: status,
-    ChannelToAddress: maskAddress(message.to),
-    To: message.to,
-    ChannelPrefix: 'whatsapp',
-    MessageSid: message.sid,
-    AccountSid: accountSid,
-    StructuredMessage: String(message.template),
-    ...(message.from === null ? {} : { From: message.from, ChannelInstallSid: channelInstallSid(message.from) }),
-    ApiVersion: API_VERSION,
-    ...(message.messagingServiceSid === null ? {} : { MessagingServiceSid: message.messagingServiceSid }),
-    ...(errorCode === null ? {} : { ErrorCode: String(errorCode), ChannelStatusMessage: describeError(errorCode).meaning }),
-  };
+  if (eventType !== undefined) params['EventType'] = eventType;
+  params['SmsSid'] = message.sid;
+  params['SmsStatus'] = status;
+  params['MessageStatus'] = status;
+  params['ChannelToAddress'] = maskAddress(message.to);
+  params['To'] = message.to;
+  params['ChannelPrefix'] = 'whatsapp';
+  params['MessageSid'] = message.sid;
+  params['AccountSid'] = accountSid;
+  params['StructuredMessage'] = message.template ? 'true' : 'false';
+  if (message.from !== null) {
+    params['From'] = message.from;
+    params['ChannelInstallSid'] = channelInstallSid(message.from);
+  }
+  params['ApiVersion'] = API_VERSION;
+  if (message.messagingServiceSid !== null) params['MessagingServiceSid'] = message.messagingServiceSid;
+  if (errorCode !== null) {
+    params['ErrorCode'] = String(errorCode);
+    params['ChannelStatusMessage'] = describeError(errorCode).meaning;
+  }
+  return params;
 }
 
 /** The XE sid of the installed channel: the same for one sender at all times. */

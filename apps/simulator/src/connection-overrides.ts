@@ -33,6 +33,18 @@ export const DEFAULT_OVERRIDES: ConnectionOverrides = {
  */
 export function readOverrides(fragment: string): ConnectionOverrides {
   if (fragment.length <= 1) return DEFAULT_OVERRIDES;
+  const known = read.get(fragment);
+  if (known) return known;
+  const overrides = parseOverrides(fragment);
+  if (read.size < READ_MAX) read.set(fragment, overrides);
+  return overrides;
+}
+
+/** A pure function's results, kept because all callbacks of a sender have one fragment. */
+const read = new Map<string, ConnectionOverrides>();
+const READ_MAX = 100;
+
+function parseOverrides(fragment: string): ConnectionOverrides {
   const given = new URLSearchParams(fragment.startsWith('#') ? fragment.slice(1) : fragment);
   return {
     connectTimeoutMs: inRange(given.get('ct'), RANGES.ct),

@@ -13,7 +13,7 @@ const post = (url: string, fields: Partial<PostRequest> = {}) => {
   const poster = createHttpPoster({ socketsMax: 2 });
   open.push(poster);
   const body = 'a=1';
-  const headers = { 'Content-Length': String(body.length) };
+  const headers = ['Host', new URL(url).host, 'Content-Length', String(body.length), 'Connection', 'keep-alive'];
   return poster.post({ url: new URL(url), headers, body, connectTimeoutMs: 2000, readTimeoutMs: 2000, totalTimeoutMs: 5000, ...fields });
 };
 const receiverThat = async (act: ReceiverAct) => {

@@ -11,7 +11,8 @@ export type PostResult = { kind: 'answered'; status: number } | { kind: 'ct' | '
 
 export interface PostRequest {
   url: URL;
-  headers: Record<string, string>;
+  /** Names and values in turn, Host and Content-Length included. */
+  headers: readonly string[];
   body: string;
   connectTimeoutMs: number;
   readTimeoutMs: number;
@@ -78,7 +79,7 @@ function postOnce(
       request.destroy();
     };
 
-    request.once('socket', (socket: Socket & { encrypted?: boolean }) => {
+    request.on('socket', (socket: Socket & { encrypted?: boolean }) => {
       if (!socket.connecting) return;
       stage = 'connecting';
       connectTimer = setTimeout(() => abandon('ct'), connectTimeoutMs);
@@ -89,13 +90,13 @@ function postOnce(
     });
     // Counts silence only once the connection stands.
     request.setTimeout(readTimeoutMs, () => abandon(stage === 'reading' ? 'partial' : 'rt'));
-    request.once('response', (response) => {
+    request.on('response', (response) => {
       stage = 'reading';
       response.resume();
-      response.once('end', () => finish({ kind: 'answered', status: response.statusCode ?? 0 }));
-      response.once('error', () => finish({ kind: 'partial' }));
+      response.on('end', () => finish({ kind: 'answered', status: response.statusCode ?? 0 }));
+      response.on('error', () => finish({ kind: 'partial' }));
     });
-    request.once('error', () => {
+    request.on('error', () => {
       // What the error says does not matter: the stage does.
       if (stage === 'connecting') finish({ kind: 'ct' });
       else if (stage === 'reading') finish({ kind: 'partial' });

@@ -80,6 +80,7 @@ function failure(errorCode: number, delayMs: number): PlannedStep {
 
 function toPlanned(step: Step, { statusDelayMs }: Settings): PlannedStep {
   if ('word' in step) return { status: null, callback: step.word, errorCode: null, delayMs: statusDelayMs.sent };
-  const delays = { ...statusDelayMs, failed: statusDelayMs.sent, undelivered: statusDelayMs.delivered };
-  return { status: step.status, callback: step.status, errorCode: step.errorCode ?? null, delayMs: delays[step.status] };
+  // What fails instead of being sent, or instead of being delivered, does so at that moment.
+  const stage = step.status === 'failed' ? 'sent' : step.status === 'undelivered' ? 'delivered' : step.status;
+  return { status: step.status, callback: step.status, errorCode: step.errorCode ?? null, delayMs: statusDelayMs[stage] };
 }

@@ -88,12 +88,12 @@ function give(
     reply.raw.once('close', () => silent.delete(reply));
     return reply;
   }
-  void reply.code(answer.status).headers({
-    'Content-Type': answer.contentType,
-    'Twilio-Request-Id': `RQ${randomBytes(16).toString('hex')}`,
-    'Twilio-Concurrent-Requests': String(concurrent),
-    'Twilio-Request-Duration': ((performance.now() - arrivedMs) / 1000).toFixed(3),
-    ...(answer.status === 401 ? { 'WWW-Authenticate': 'Basic realm="Twilio API"' } : {}),
-  });
+  void reply
+    .code(answer.status)
+    .header('Content-Type', answer.contentType)
+    .header('Twilio-Request-Id', `RQ${randomBytes(16).toString('hex')}`)
+    .header('Twilio-Concurrent-Requests', String(concurrent))
+    .header('Twilio-Request-Duration', ((performance.now() - arrivedMs) / 1000).toFixed(3));
+  if (answer.status === 401) void reply.header('WWW-Authenticate', 'Basic realm="Twilio API"');
   return reply.send(answer.status === 204 ? undefined : answer.body);
 }
