@@ -47,6 +47,8 @@ function settings(port: number, folder: string): string[] {
     ['maxmemory-policy', 'noeviction'],
     ['daemonize', 'no'],
     ['loglevel', 'notice'],
+    // A title would overwrite the environment in /proc, by which processes that were left behind are found.
+    ['set-proc-title', 'no'],
   ];
   return values.flatMap(([name, value]) => [`--${name}`, value]);
 }

@@ -25,11 +25,11 @@ export interface ServerCommand {
 
 /**
  * The environment of the servers: not our own, so that the machine's settings (PGPORT, LANG and their like) change nothing.
- * The mark of `npm run verify` goes along: by it verify finds processes that were left behind.
+ * The id of the run goes along: by it processes that were left behind are found.
  */
 export function serverEnv(): Record<string, string> {
-  const { PATH = '', TICKMARK_VERIFY_RUN: mark } = process.env;
-  return { PATH, LC_ALL: 'C', TZ: 'UTC', ...(mark ? { TICKMARK_VERIFY_RUN: mark } : {}) };
+  const { PATH = '', TICKMARK_RUN_ID: runId } = process.env;
+  return { PATH, LC_ALL: 'C', TZ: 'UTC', ...(runId ? { TICKMARK_RUN_ID: runId } : {}) };
 }
 
 /** Starts a server as our child, its output in a file. */

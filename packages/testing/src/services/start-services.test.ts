@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
-import { afterEach, expect, test } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { afterEach, expect, test, vi } from 'vitest';
 import { isRunning } from './file-lock.ts';
 import { inspectPostgres, inspectRedis } from './planted/inspect.ts';
 import { startServices, type Services, type StartServicesOptions } from './start-services.ts';
@@ -8,7 +9,10 @@ const started: Services[] = [];
 afterEach(() => Promise.all(started.splice(0).map((services) => services.stop())));
 
 test('a real PostgreSQL 18 and a real Redis are started, durable and on loopback only, and gone after stop()', async () => {
+  const runId = randomUUID();
+  vi.stubEnv('TICKMARK_RUN_ID', runId);
   const services = await start();
+  vi.unstubAllEnvs();
   const database = await inspectPostgres(services.databaseUrl);
   expect(database).toMatchObject({ fsync: 'on', synchronous_commit: 'on', listen_addresses: '127.0.0.1', TimeZone: 'UTC' });
   expect(database['server_version']).toMatch(/^18\./);
@@ -26,6 +30,9 @@ test('a real PostgreSQL 18 and a real Redis are started, durable and on loopback
   expect(Number(redis['version']?.split('.')[0])).toBeGreaterThanOrEqual(7);
 
   expect(services.pids).toHaveLength(3);
+  // By this id whoever started a run finds what was left of it.
+  if (process.platform === 'linux')
+    expect(services.pids.every((pid) => environmentOf(pid).includes(`TICKMARK_RUN_ID=${runId}`))).toBe(true);
   await services.stop();
   await services.stop();
   expect(services.pids.filter(isRunning)).toEqual([]);
@@ -58,6 +65,10 @@ test('two starts at once have servers of their own', async () => {
 test('a server that cannot start fails the start with its own words, and nothing of it stays', async () => {
   await expect(start({ redis: false, postgresBinaries: '/nonexistent' })).rejects.toThrow('there is no bin/postgres in /nonexistent');
 });
+
+function environmentOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+}
 
 async function start(options: StartServicesOptions = {}): Promise<Services> {
   const services = await startServices(options);
