@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { RUN_VARIABLE } from '../processes-of-run.ts';
 
 const READY_MS_MAX = 30_000;
 /** Longer than an app's own watchdog. */
@@ -29,7 +30,7 @@ export function startApp(name: AppName, env: Record<string, string>, logFolder: 
   const entry = fileURLToPath(new URL(`../../apps/${name}/src/main.ts`, import.meta.url));
   const child = spawn(process.execPath, ['--conditions=@tickmark/source', '--import', 'tsx', entry], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+    env: { ...inherited(), ...env },
     detached: true,
     stdio: ['ignore', output, output, 'ipc'],
   });
@@ -39,6 +40,11 @@ export function startApp(name: AppName, env: Record<string, string>, logFolder: 
     child.once('exit', (code, signal) => resolve(`${name} ended (${signal ?? `exit ${code}`}); its log is ${logFile}`));
   });
   return { name, pid: child.pid, logFile, ended, stop: () => stopChild(child, ended) };
+}
+
+/** Little of our own environment: a variable that happens to be set must not configure an app. The run's id marks what comes of it. */
+function inherited(): Record<string, string> {
+  return Object.fromEntries(['PATH', 'HOME', RUN_VARIABLE].map((name) => [name, process.env[name] ?? '']));
 }
 
 /** Waits until the app's health listener answers 200. */
