@@ -143,6 +143,9 @@ describe('health', () => {
   });
 });
 
+const connectionsOf = (server: HttpServer) =>
+  new Promise<number>((resolve) => server.server.getConnections((_error, count) => resolve(count)));
+
 describe('broken and slow callers', () => {
   /** What a raw connection gets, and after how long it ends. */
   const send = (port: number, first: string, next = '') =>
@@ -182,6 +185,18 @@ describe('broken and slow callers', () => {
     const answer = await send(port, text);
     expect(answer.text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(JSON.parse(answer.text.slice(answer.text.indexOf('{')))).toMatchObject({ error: { code, requestId: expect.any(String) } });
+  });
+
+  test('a connection that says nothing does not keep the server from closing', async () => {
+    const { server, port } = await startServer(() => {}, {
+      timeouts: { requestTimeoutMs: 300, headersTimeoutMs: 300, checkIntervalMs: 60_000 },
+    });
+    const silent = send(port, '');
+    await waitFor(async () => (await connectionsOf(server)) === 1);
+    const startedMs = performance.now();
+    await server.close();
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
+    await silent;
   });
 
   test('a request in flight is answered while the server closes', async () => {

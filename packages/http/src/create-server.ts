@@ -87,7 +87,8 @@ const EVENT_LOOP_DELAY_MS_MAX = 500;
 
 /**
  * A server, not yet listening, with what all of ours share: time-outs against slow callers, one error envelope, schemas by zod,
- * `/health/live`, `/health/ready`, `/version`, one log line and one observation per request, refusal under overload.
+ * `/health/live`, `/health/ready`, `/version`, one log line and one observation per request, refusal under overload. `close()` answers
+ * what is in flight and ends after the request time-out at the latest.
  *
  * `request.log` is silent, because a child logger per request costs more than it tells: use the process's logger with
  * `{ requestId: request.id }`. A caller's X-Request-Id is kept when it is sane.
@@ -116,8 +117,18 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
       answerError(log, refusal ?? new AppError('NOT_FOUND', MESSAGES.NOT_FOUND), request, reply);
     });
   });
+  endClosing(server, options.timeouts?.requestTimeoutMs ?? TIMEOUTS.requestTimeoutMs);
   addHealthRoutes(server, options);
   return server;
+}
+
+/** Node enforces no time-out any more once a server closes: one silent connection would hold it open. */
+function endClosing(server: HttpServer, afterMs: number): void {
+  let timer: NodeJS.Timeout | undefined;
+  server.addHook('preClose', async () => {
+    timer = setTimeout(() => server.server.closeAllConnections(), afterMs);
+  });
+  server.addHook('onClose', async () => clearTimeout(timer));
 }
 
 /** @param refuseUnrouted answers what fails before a route is found, such as a path that cannot be decoded. */
