@@ -3,7 +3,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync 
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isRunning, LockHeldError, takeLock } from './file-lock.ts';
-import { HOME_PREFIX, LOCATION_FILE, LOCK_FILE, OWNER_FILE, TEMP_PREFIX } from './folder-names.ts';
+import { HOME_PREFIX, LOCATION_FILE, LOCK_FILE, OWNER_FILE, PERSISTENT_FILE, TEMP_PREFIX, type PersistentData } from './folder-names.ts';
 
 /** A younger folder may be one that its host is about to lock. */
 const AGE_MIN_MS = 60_000;
@@ -50,9 +50,24 @@ function isLeftByItsOwner(home: string): boolean {
 }
 
 async function removeFolder(folder: string): Promise<void> {
+  await stopPersistentOrphans(join(folder, PERSISTENT_FILE));
   for (const name of ['postgres', 'redis']) await stopOrphans(join(folder, name));
   removeSharedMemory(join(folder, 'postgres'));
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** When the next start on the same data has not done that already. It holds their lock, and the servers are its own then. */
+async function stopPersistentOrphans(file: string): Promise<void> {
+  if (!existsSync(file)) return;
+  const { dataDir, folders } = JSON.parse(readFileSync(file, 'utf8')) as PersistentData;
+  if (!existsSync(dataDir)) return;
+  try {
+    const lock = takeLock(join(dataDir, LOCK_FILE));
+    for (const folder of folders) await stopOrphans(folder);
+    lock.release();
+  } catch (error) {
+    if (!(error instanceof LockHeldError)) throw error;
+  }
 }
 
 /** Ends the servers that still work on this data folder although their host is gone. Does nothing when there are none. */

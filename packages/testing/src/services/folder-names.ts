@@ -8,3 +8,11 @@ export const LOCK_FILE = 'services.lock';
 export const LOCATION_FILE = 'location';
 /** In such a place: the data folder that it belongs to. */
 export const OWNER_FILE = 'owner';
+/** In the temp folder of a host with persistent data: what it works on, a `PersistentData`. */
+export const PERSISTENT_FILE = 'persistent.json';
+
+export interface PersistentData {
+  dataDir: string;
+  /** The folders that the servers work in. */
+  folders: string[];
+}

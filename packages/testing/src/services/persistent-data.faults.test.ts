@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { testFolder } from '../fixtures/test-folder.ts';
 import { currentTestRun } from '../fixtures/test-run.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
 import { isRunning } from './file-lock.ts';
+import { PERSISTENT_FILE, TEMP_PREFIX } from './folder-names.ts';
 import {
   allSharedMemory,
   backendPids,
@@ -15,6 +16,7 @@ import {
   survivorsOf,
   writeToBoth,
 } from './planted/inspect.ts';
+import { reachableTempFolder } from './service-user.ts';
 import { startServices, type Services, type StartServicesOptions } from './start-services.ts';
 
 const dataDir = join(testFolder('data'), '.data');
@@ -54,13 +56,26 @@ test('a temp folder whose host was killed is removed by the next start, with the
   process.kill(postmaster, 'SIGKILL');
   expect(await survivorsOf([postmaster, ...backends])).toEqual([]);
   expect(allSharedMemory()).toContain(segment);
-  const hourAgo = Date.now() / 1000 - 3_600;
-  utimesSync(folder, hourAgo, hourAgo);
+  makeOld(folder);
   await start({ postgres: false });
   // Polled, because another test's start may have been the next one and still be at it.
   expect(await survivorsOf(abandoned.pids)).toEqual([]);
   expect(await waitFor(() => !existsSync(folder), { timeoutMs: 30_000 })).toBe(true);
   expect(allSharedMemory()).not.toContain(segment);
+});
+
+test('a server on persistent data whose host was killed is stopped by a start elsewhere, and its data stay', async () => {
+  const abandoned = await start({ dataDir, postgres: false });
+  await killHost(abandoned);
+  const folder = readdirSync(reachableTempFolder())
+    .filter((name) => name.startsWith(TEMP_PREFIX))
+    .map((name) => join(reachableTempFolder(), name))
+    .find((path) => existsSync(join(path, PERSISTENT_FILE)) && readFileSync(join(path, PERSISTENT_FILE), 'utf8').includes(dataDir));
+  makeOld(folder ?? '');
+  await start({ postgres: false });
+  expect(await survivorsOf(abandoned.pids)).toEqual([]);
+  expect(await waitFor(() => !existsSync(folder ?? ''), { timeoutMs: 30_000 })).toBe(true);
+  expect((await start({ dataDir, postgres: false })).pids).toHaveLength(2);
 });
 
 test('a cluster whose making was cut short is made anew', async () => {
@@ -77,6 +92,12 @@ async function start(options: StartServicesOptions = {}): Promise<Services> {
   const services = await startServices(options);
   started.push(services);
   return services;
+}
+
+/** A start leaves young folders alone: their host may be about to lock them. */
+function makeOld(folder: string): void {
+  const hourAgo = Date.now() / 1000 - 3_600;
+  utimesSync(folder, hourAgo, hourAgo);
 }
 
 /** Its servers live on, without anybody to stop them. */

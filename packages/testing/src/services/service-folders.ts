@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { removeAbandonedFolders, stopOrphans } from './abandoned-services.ts';
 import { LockHeldError, takeLock, type FileLock } from './file-lock.ts';
-import { HOME_PREFIX, LOCATION_FILE, LOCK_FILE, OWNER_FILE, TEMP_PREFIX } from './folder-names.ts';
+import { HOME_PREFIX, LOCATION_FILE, LOCK_FILE, OWNER_FILE, PERSISTENT_FILE, TEMP_PREFIX, type PersistentData } from './folder-names.ts';
 import type { HostOptions } from './host-protocol.ts';
 import { canReach, reachableTempFolder, serviceUser } from './service-user.ts';
 
@@ -41,9 +41,7 @@ export async function openServiceFolders(options: HostOptions): Promise<ServiceF
 }
 
 function openTemporary(logFolder: string | undefined): ServiceFolders {
-  const home = mkdtempSync(join(reachableTempFolder(), TEMP_PREFIX));
-  takeLock(join(home, LOCK_FILE));
-  chmodSync(home, 0o755);
+  const home = makeTempFolder();
   return { ...foldersIn(home, logFolder ?? home, true), close: () => rmSync(home, { recursive: true, force: true }) };
 }
 
@@ -57,7 +55,23 @@ async function openPersistent(dataDir: string, logFolder = join(dataDir, 'logs')
     await stopOrphans(folder);
     if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`);
   }
-  return { ...folders, close: () => lock.release() };
+  // If this host is killed, the next start of any clone finds its servers by this folder.
+  const temp = makeTempFolder();
+  const data: PersistentData = { dataDir, folders: [folders.postgres.folder, folders.redis.folder] };
+  writeFileSync(join(temp, PERSISTENT_FILE), JSON.stringify(data));
+  const close = () => {
+    rmSync(temp, { recursive: true, force: true });
+    lock.release();
+  };
+  return { ...folders, close };
+}
+
+/** Locked by this process for as long as it lives, and open to the user that PostgreSQL runs as. */
+function makeTempFolder(): string {
+  const folder = mkdtempSync(join(reachableTempFolder(), TEMP_PREFIX));
+  takeLock(join(folder, LOCK_FILE));
+  chmodSync(folder, 0o755);
+  return folder;
 }
 
 function foldersIn(home: string, logFolder: string, temporary: boolean): Pick<ServiceFolders, 'postgres' | 'redis'> {
