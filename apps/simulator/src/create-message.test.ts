@@ -167,6 +167,33 @@ describe('create', () => {
     ]);
   });
 
+  test('a client that hung up before the answer is written down as an answer lost, at the time of its arrival', async () => {
+    await simulator.control('PUT', '/settings', { latencyMs: 400 });
+    const m = randomUUID();
+    const form = new URLSearchParams({
+      To: `whatsapp:${randomPhone()}`,
+      From: SENDER,
+      ContentSid: `HX${'1'.repeat(32)}`,
+      StatusCallback: simulator.statusCallback({ m }),
+    });
+    const basic = Buffer.from(`${simulator.apiKeySid}:${simulator.apiKeySecret}`).toString('base64');
+    const calledAt = Date.now();
+    const call = fetch(`${simulator.url}/2010-04-01/Accounts/${simulator.accountSid}/Messages.json`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${basic}` },
+      body: form,
+      signal: AbortSignal.timeout(200),
+    });
+    expect(await seen(call)).toBe('no answer');
+    const [create] = await waitFor(async () => {
+      const { creates } = await simulator.ledger(`?m=${m}`);
+      return creates.length === 1 && creates;
+    });
+    expect(create).toMatchObject({ outcome: 'created-answer-lost', httpStatus: null });
+    expect(Date.parse(create?.at ?? '') - calledAt).toBeLessThan(200);
+    await simulator.waitForWebhooks(create?.sid ?? '', 3);
+  });
+
   test('a JSON body is refused with 21604, because Twilio reads forms only', async () => {
     const answer = await simulator.api('POST', '/Messages.json', {
       form: JSON.stringify({ To: 'x' }),

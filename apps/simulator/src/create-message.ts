@@ -32,6 +32,8 @@ export interface CreateRequest {
   arrivedAt: number;
   /** Set when the request was refused before it was read: wrong credentials, too many at once. */
   refused?: Answer | undefined;
+  /** Whether the client has hung up meanwhile, so that no answer reaches it. */
+  isGone: () => boolean;
 }
 
 /** A message may be created although its sender never learns of it. */
@@ -55,7 +57,7 @@ const ANSWERS_BEFORE_CREATE: Partial<Record<FaultKind, () => Answer>> = {
 
 /** Twilio's create: faults, rules, refusals by recipient, then a message on its way. Every call leaves a row in the ledger. */
 export function createMessageCreator(deps: CreateMessageDeps): (request: CreateRequest) => Promise<Answer> {
-  return async ({ rawForm, arrivedAt, refused }) => {
+  return async ({ rawForm, arrivedAt, refused, isGone }) => {
     const form = parseForm(rawForm ?? '');
     const reference = readReference(textOf(form, 'StatusCallback'));
     const to = textOf(form, 'To');
@@ -84,12 +86,13 @@ export function createMessageCreator(deps: CreateMessageDeps): (request: CreateR
     const resource = toResource(message, deps.accountSid);
     const late = fault === null ? undefined : ANSWERS_AFTER_CREATE[fault];
     const answer = late ? late(resource) : jsonAnswer(201, resource);
+    const gone = isGone();
     deps.store.add(message);
     deps.ledger.recordCreate({
       ...row,
       sid: message.sid,
-      outcome: late ? 'created-answer-lost' : 'created',
-      httpStatus: httpStatusOf(answer),
+      outcome: late || gone ? 'created-answer-lost' : 'created',
+      httpStatus: gone ? null : httpStatusOf(answer),
     });
     await sendOff(message, plan, rules.params.sendAt, deps);
     return answer;

@@ -17,7 +17,7 @@ export async function createSimulatorServer(simulator: Simulator, deps: { log: L
     ready: async () => ({ ready: true, reasons: [] }),
     timeouts: { keepAliveTimeoutMs: KEEP_ALIVE_MS, connectionTimeoutMs: IDLE_MS },
   });
-  addMessageRoutes(server, simulator);
+  addMessageRoutes(server, simulator, deps.log);
   addControlRoutes(server, simulator);
   server.addHook('onClose', async () => simulator.close());
   return server;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { HttpReply, HttpRequest, HttpServer } from '@tickmark/http';
+import type { Logger } from '@tickmark/runtime';
 import { parseForm } from '@tickmark/twilio';
 import { refusalAnswer, type Answer } from '../answer.ts';
 import { listMessages } from '../list-messages.ts';
@@ -13,21 +14,27 @@ const BODY_BYTES_MAX = 262_144;
 /** Load is a matter of the settings here: nothing of our own limits applies, and only debug lines tell of single requests. */
 const config = { quiet: true, shed: 'never' } as const;
 
-type Work = (request: HttpRequest, sid: string, refused?: Answer) => Promise<Answer> | Answer;
+interface Admission {
+  sid: string;
+  /** Milliseconds since 1970. */
+  arrivedAt: number;
+  /** The refusal of a request that was not let in. */
+  refused: Answer | undefined;
+}
+type Work = (request: HttpRequest, admission: Admission) => Promise<Answer> | Answer;
 
 /** Twilio's Messages resource, at Twilio's paths. */
-export function addMessageRoutes(server: HttpServer, simulator: Simulator): void {
+export function addMessageRoutes(server: HttpServer, simulator: Simulator, log: Logger): void {
   const { actions } = simulator;
   const silent = new Set<HttpReply>();
   const collection = `/${API_VERSION}/Accounts/:account/Messages.json`;
   const instance = `/${API_VERSION}/Accounts/:account/Messages/:file`;
-
   const route = (work: Work) => async (request: HttpRequest, reply: HttpReply) => {
-    const arrivedMs = performance.now();
+    const [arrivedMs, arrivedAt] = [performance.now(), actions.nowMs()];
     const { account, file = '' } = request.params as { account: string; file?: string };
     const concurrent = simulator.guard.concurrent() + 1;
     const answer = await simulator.guard.admit({ authorization: request.headers.authorization, accountSid: account }, (refused) =>
-      work(request, file.replace(/\.json$/, ''), refused),
+      work(request, { sid: file.replace(/\.json$/, ''), arrivedAt, refused }),
     );
     return give(reply, answer, { concurrent, arrivedMs, silent });
   };
@@ -37,19 +44,21 @@ export function addMessageRoutes(server: HttpServer, simulator: Simulator): void
   void server.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_BYTES_MAX }, (_request, body, done) => done(null, body));
-    scope.setErrorHandler((_error, _request, reply) =>
-      give(reply, refusalAnswer(refusalOf(20001)), { concurrent: 0, arrivedMs: 0, silent }),
-    );
+    scope.setErrorHandler((err: { statusCode?: number }, _request, reply) => {
+      const ours = (err.statusCode ?? 500) >= 500;
+      if (ours) log.error({ err }, 'simulator failed at a request');
+      return give(reply, refusalAnswer(refusalOf(ours ? 20500 : 20001)), { concurrent: 1, arrivedMs: performance.now(), silent });
+    });
 
-    scope.post(
-      collection,
-      { config },
-      route((request, _sid, refused) => simulator.create({ rawForm: formOf(request), arrivedAt: Date.now(), refused })),
-    );
+    scope.post(collection, { config }, route(createWork(simulator)));
     scope.get(collection, { config }, route(unlessRefused((request) => listMessages(queryOf(request), actions.store, actions.accountSid))));
-    scope.get(instance, { config }, route(unlessRefused((_request, sid) => fetchMessage(sid, actions))));
-    scope.post(instance, { config }, route(unlessRefused((request, sid) => updateMessage(sid, parseForm(formOf(request) ?? ''), actions))));
-    scope.delete(instance, { config }, route(unlessRefused((_request, sid) => deleteMessage(sid, actions))));
+    scope.get(instance, { config }, route(unlessRefused((_request, { sid }) => fetchMessage(sid, actions))));
+    scope.post(
+      instance,
+      { config },
+      route(unlessRefused((request, { sid }) => updateMessage(sid, parseForm(formOf(request) ?? ''), actions))),
+    );
+    scope.delete(instance, { config }, route(unlessRefused((_request, { sid }) => deleteMessage(sid, actions))));
     scope.all(`/${API_VERSION}/*`, { config }, async (request, reply) => {
       const missing = refusalAnswer(refusalOf(20404, `The requested resource ${request.url.split('?')[0]} was not found`));
       return give(reply, missing, { concurrent: 1, arrivedMs: performance.now(), silent });
@@ -57,9 +66,14 @@ export function addMessageRoutes(server: HttpServer, simulator: Simulator): void
   });
 }
 
+function createWork({ create }: Simulator): Work {
+  return (request, { arrivedAt, refused }) =>
+    create({ rawForm: formOf(request), arrivedAt, refused, isGone: () => request.raw.socket.destroyed });
+}
+
 /** The refusal of a request that was not let in takes the place of the work. Only create wants to know of it. */
 function unlessRefused(work: Work): Work {
-  return async (request, sid, refused) => refused ?? (await work(request, sid));
+  return async (request, admission) => admission.refused ?? (await work(request, admission));
 }
 
 /** Null unless the body is form-encoded: Twilio does not read JSON. */
