@@ -3,14 +3,24 @@ import type { RedisProgram } from './redis-program.ts';
 
 const IMAGE = 'redis:7.4-bookworm';
 
-/** A Redis in a container of a running Docker daemon, or the sentence that says why not. */
-export function dockerRedis(): RedisProgram | string {
+/** A Redis in a container of a running Docker daemon, or the sentence that says why not. Its image is fetched first: a start has a deadline. */
+export function dockerRedis(onProgress?: (text: string) => void): RedisProgram | string {
   try {
-    execFileSync('docker', ['version', '--format', '{{.Server.Version}}'], { stdio: 'ignore', timeout: 10_000 });
+    docker(['version', '--format', '{{.Server.Version}}'], 10_000);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
       ? 'there is no docker command'
       : 'the docker command reaches no running daemon';
+  }
+  try {
+    docker(['image', 'inspect', IMAGE], 10_000);
+  } catch {
+    onProgress?.(`fetching ${IMAGE} with Docker`);
+    try {
+      docker(['pull', '--quiet', IMAGE], 300_000);
+    } catch (error) {
+      return `Docker cannot fetch ${IMAGE}: ${(error as Error).message}`;
+    }
   }
   return {
     command: (settings, folder, port) => ({
@@ -20,12 +30,16 @@ export function dockerRedis(): RedisProgram | string {
     cleanUp: (port) => {
       // The container is gone already when the client could still tell the daemon so.
       try {
-        execFileSync('docker', ['rm', '--force', nameOf(port)], { stdio: 'ignore', timeout: 20_000 });
+        docker(['rm', '--force', nameOf(port)], 20_000);
       } catch {
         // No such container, which is what was wanted.
       }
     },
   };
+}
+
+function docker(args: string[], timeoutMs: number): void {
+  execFileSync('docker', args, { stdio: 'ignore', timeout: timeoutMs });
 }
 
 function nameOf(port: number): string {

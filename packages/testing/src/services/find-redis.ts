@@ -12,7 +12,7 @@ type Way = (onProgress?: OnProgress) => RedisProgram | string | Promise<RedisPro
 const WAYS: readonly Way[] = [
   () => redisOnPath(process.env['PATH'] ?? ''),
   (onProgress) => unpackedRedis(join(cacheFolder, 'redis'), onProgress),
-  () => dockerRedis(),
+  (onProgress) => dockerRedis(onProgress),
 ];
 
 /**
