@@ -50,25 +50,26 @@ export function applyEvidenceToMessages(tx: postgres.ISql, items: readonly Evide
       WHERE m.id = ANY (ARRAY (SELECT id FROM candidates))
       ORDER BY m.id FOR NO KEY UPDATE OF m
     ), resolved AS MATERIALIZED (
-      SELECT e.message_sid, COALESCE(o.id, h.id) AS id, ${verdict(tx)} AS verdict
+      SELECT e.*, COALESCE(o.id, h.id) AS id, ${verdict(tx)} AS verdict
       FROM evidence e
         -- The row that the callback's URL names, and the row that has the sid.
         LEFT JOIN locked o ON o.id = e.message_id
         LEFT JOIN locked h ON h.message_sid = e.message_sid
     ), updated AS (
       UPDATE whatsapp_messages m SET ${raise(tx)}
-      FROM resolved r JOIN evidence e USING (message_sid)
-      WHERE r.verdict = 'applied' AND m.id = r.id AND (m.message_sid IS NULL OR m.message_sid = e.message_sid) AND ${saysSomethingNew(tx)}
+      FROM resolved e
+      WHERE e.verdict = 'applied' AND m.id = e.id AND (m.message_sid IS NULL OR m.message_sid = e.message_sid) AND ${saysSomethingNew(tx)}
       RETURNING m.id, m.status, m.error_code
     )
-    SELECT e.message_sid AS "messageSid", r.verdict, r.id AS "messageId", l.status AS "from", COALESCE(u.status, l.status) AS "to",
-      CASE WHEN u.id IS NULL THEN l.error_code ELSE u.error_code END AS "errorCode", COALESCE(e.attempt, NULLIF(l.attempts, 0)) AS attempt,
-      COALESCE(r.verdict = 'applied' AND e.attempt > l.attempts, false) AS "attemptsRaised",
-      COALESCE(r.verdict = 'applied' AND l.message_sid IS NULL, false) AS bound, l.sender, l.started_at AS "startedAt",
+    SELECT e.message_sid AS "messageSid", e.verdict, e.id AS "messageId", l.status AS "from", COALESCE(u.status, l.status) AS "to",
+      CASE WHEN u.id IS NULL THEN l.error_code ELSE u.error_code END AS "errorCode",
+      COALESCE(e.attempt, NULLIF(l.attempts, 0)) AS attempt,
+      COALESCE(e.verdict = 'applied' AND e.attempt > l.attempts, false) AS "attemptsRaised",
+      COALESCE(e.verdict = 'applied' AND l.message_sid IS NULL, false) AS bound, l.sender, l.started_at AS "startedAt",
       l.sent_at IS NULL AND e.sent_at IS NOT NULL AS "sentFirst",
       l.delivered_at IS NULL AND e.delivered_at IS NOT NULL AS "deliveredFirst",
       l.read_at IS NULL AND e.read_at IS NOT NULL AS "readFirst"
-    FROM evidence e JOIN resolved r USING (message_sid) LEFT JOIN locked l ON l.id = r.id LEFT JOIN updated u ON u.id = r.id`;
+    FROM resolved e LEFT JOIN locked l ON l.id = e.id LEFT JOIN updated u ON u.id = e.id`;
 }
 
 function verdict(tx: postgres.ISql) {

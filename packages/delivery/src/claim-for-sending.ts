@@ -61,9 +61,12 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[]) {
       SELECT * FROM unnest(${ids}::uuid[], ${batch.map((claim) => claim.token)}::uuid[]) WITH ORDINALITY AS c (id, token, position)
     ), locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever.
-      SELECT * FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
+      SELECT id, status, message_sid, attempts, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id, due_at,
+        expires_at, sender, sender_address, recipient, body, content_sid, content_variables, media_url, priority
+      FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
     ), decided AS MATERIALIZED (
-      SELECT c.position, c.token, l.id,
+      -- With all that later parts need of the row: joining two such lists is slow when the planner thinks that they are short.
+      SELECT l.*, c.position, c.token,
         CASE
           WHEN l.id IS NULL THEN 'not_mine'
           WHEN l.status = 'sending' THEN 'claimed'
@@ -74,7 +77,7 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[]) {
         END AS verdict
       FROM claims c LEFT JOIN locked l USING (id)
     ), winners AS MATERIALIZED (
-      SELECT DISTINCT ON (id) id, token FROM decided WHERE verdict = 'claimable' ORDER BY id, position
+      SELECT DISTINCT ON (id) * FROM decided WHERE verdict = 'claimable' ORDER BY id, position
     ), claimed AS (
       UPDATE whatsapp_messages m
       SET status = 'sending', claim_token = w.token, claimed_at = now(), attempts = m.attempts + 1, error_code = NULL,
@@ -91,10 +94,10 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[]) {
       -- The row keeps its newest attempt only. What a late record or callback noted about the older one meanwhile stays.
       INSERT INTO message_attempts AS a
         (message_id, attempt, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id)
-      SELECT l.id, l.attempts, l.claim_token, l.claimed_at, l.ended_at, l.outcome, l.error_code, l.http_status, l.request_id
-      FROM locked l JOIN winners w USING (id)
-      WHERE l.attempts > 0
-      ORDER BY l.id
+      SELECT id, attempts, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id
+      FROM winners
+      WHERE attempts > 0
+      ORDER BY id
       ON CONFLICT (message_id, attempt) DO UPDATE SET
         claim_token = COALESCE(a.claim_token, excluded.claim_token), claimed_at = COALESCE(a.claimed_at, excluded.claimed_at),
         ended_at = COALESCE(a.ended_at, excluded.ended_at), outcome = COALESCE(a.outcome, excluded.outcome)
@@ -103,17 +106,17 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[]) {
       -- The token decides, never the id: the caller whose token is not on the row has not claimed it, whoever else has.
       CASE d.verdict
         WHEN 'claimable' THEN CASE WHEN n.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END
-        WHEN 'claimed' THEN CASE WHEN l.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END
+        WHEN 'claimed' THEN CASE WHEN d.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END
         WHEN 'expired' THEN 'ended'
         ELSE d.verdict
       END AS verdict,
-      l.id, CASE d.verdict WHEN 'expired' THEN 'expired' ELSE l.status END AS status, l.due_at AS "dueAt",
-      COALESCE(n.attempts, l.attempts) AS attempt, COALESCE(n.claimed_at, l.claimed_at) AS "claimedAt",
-      l.sender, l.sender_address AS "senderAddress", l.recipient, l.body, l.content_sid AS "contentSid",
-      l.content_variables AS "contentVariables", l.media_url AS "mediaUrl", l.priority,
-      CASE WHEN l.expires_at IS NOT NULL
-        THEN GREATEST(${VALIDITY_SECONDS_MIN}, floor(extract(epoch FROM l.expires_at - now())))::int END AS "validitySeconds"
-    FROM decided d LEFT JOIN locked l ON l.id = d.id LEFT JOIN claimed n ON n.id = d.id
+      d.id, CASE d.verdict WHEN 'expired' THEN 'expired' ELSE d.status END AS status, d.due_at AS "dueAt",
+      COALESCE(n.attempts, d.attempts) AS attempt, COALESCE(n.claimed_at, d.claimed_at) AS "claimedAt",
+      d.sender, d.sender_address AS "senderAddress", d.recipient, d.body, d.content_sid AS "contentSid",
+      d.content_variables AS "contentVariables", d.media_url AS "mediaUrl", d.priority,
+      CASE WHEN d.expires_at IS NOT NULL
+        THEN GREATEST(${VALIDITY_SECONDS_MIN}, floor(extract(epoch FROM d.expires_at - now())))::int END AS "validitySeconds"
+    FROM decided d LEFT JOIN claimed n ON n.id = d.id
     ORDER BY d.position`;
 }
 
