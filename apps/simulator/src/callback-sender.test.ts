@@ -116,6 +116,15 @@ describe('send', () => {
     expect(sender.pending()).toBe(0);
   });
 
+  test('the time that a webhook waits for its turn does not count against its time-outs', async () => {
+    const receiver = await newReceiver('silence');
+    const sender = newSender({ inFlightMax: 1 });
+    const slow = sender.send({ url: `${receiver.url}/#rc=0&rt=700`, params: {} });
+    const next = sender.send({ url: `${receiver.url}/#rc=0&tt=500`, params: {} });
+    expect(await slow).toEqual({ httpStatus: null, tries: 1 });
+    expect(await next).toEqual({ httpStatus: 204, tries: 1 });
+  });
+
   test('after close nothing is sent any more', async () => {
     const receiver = await newReceiver();
     const sender = newSender();

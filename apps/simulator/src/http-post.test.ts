@@ -14,7 +14,7 @@ const post = (url: string, fields: Partial<PostRequest> = {}) => {
   open.push(poster);
   const body = 'a=1';
   const headers = ['Host', new URL(url).host, 'Content-Length', String(body.length), 'Connection', 'keep-alive'];
-  return poster.post({ url: new URL(url), headers, body, connectTimeoutMs: 2000, readTimeoutMs: 2000, totalTimeoutMs: 5000, ...fields });
+  return poster.post({ url: new URL(url), headers, body, connectTimeoutMs: 2000, readTimeoutMs: 2000, totalTimeoutMs: 60_000, ...fields });
 };
 const receiverThat = async (act: ReceiverAct) => {
   const receiver = await startCallbackReceiver({ authToken: randomToken() });

@@ -60,6 +60,17 @@ describe('/_sim/settings', () => {
     expect(await (await simulator.control('GET', '/settings')).json()).toMatchObject({ seed: 10, latencyMs: 0, callbacks: { drop: 0 } });
   });
 
+  test('with new settings every count begins again', async () => {
+    const everySecond = () => simulator.control('PUT', '/settings', { faults: [{ kind: 'throttle', every: 2 }] });
+    const statuses: number[] = [];
+    for (const put of [true, true, false]) {
+      if (put) await everySecond();
+      statuses.push((await simulator.create()).status);
+    }
+    await simulator.control('PUT', '/settings', {});
+    expect(statuses).toEqual([201, 201, 429]);
+  });
+
   test('a mistake is refused with its path, and nothing changes', async () => {
     await simulator.control('PUT', '/settings', { seed: 11 });
     const answer = await simulator.control('PUT', '/settings', { seed: 12, faults: [{ kind: 'explode', every: 1 }] });

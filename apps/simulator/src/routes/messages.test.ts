@@ -118,6 +118,9 @@ test('a silent answer ends when the simulator closes', async () => {
     request.end(new URLSearchParams({ To: `whatsapp:${randomPhone()}`, From: SENDER, ContentSid: `HX${'1'.repeat(32)}` }).toString());
   });
   await expect.poll(async () => (await own.ledger()).creates.length).toBe(1);
+  const closingAt = performance.now();
   await own.close();
   expect(await ended).toBe('ECONNRESET');
+  // The server's own end of patience comes after 5 s.
+  expect(performance.now() - closingAt).toBeLessThan(4000);
 });
