@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
 import { migrateDatabase } from '@tickmark/delivery';
 import { startServices } from '@tickmark/testing';
 import { startApp, waitUntilReady, type AppName, type AppProcess } from './app-processes.ts';
 import type { Addresses } from './campaign.ts';
+import { choosePorts, type Ports } from './choose-ports.ts';
 
 /** The senders of the example campaign. Their names are what its column `from` says. */
 export const SENDERS = {
@@ -38,6 +38,7 @@ export async function startStack(dataDir: string, cleanups: Cleanups, onProgress
   onProgress(`database migrated (${applied} new migrations)`);
 
   const ports = await choosePorts();
+  cleanups.push(() => Promise.resolve(ports.release()));
   const apiKey = randomBytes(24).toString('base64url');
   const env = appEnvironment(services, ports, apiKey);
   const logFolder = `${dataDir}/logs`;
@@ -73,40 +74,6 @@ async function stopInOrder(apps: readonly AppProcess[]): Promise<void> {
   for (const name of ['console', 'worker', 'simulator', 'ingress']) {
     await apps.find((app) => app.name === name)?.stop();
   }
-}
-
-interface Ports {
-  ingress: number;
-  console: number;
-  simulator: number;
-  metrics: Record<AppName, number>;
-}
-
-async function choosePorts(): Promise<Ports> {
-  const taken = new Set<number>();
-  const next = async (wanted: number) => {
-    for (let port = wanted; port < wanted + 500; port++) {
-      if (taken.has(port) || !(await isFree(port))) continue;
-      taken.add(port);
-      return port;
-    }
-    throw new Error(`no free port from ${wanted} on: end what listens there and start again`);
-  };
-  return {
-    ingress: await next(3000),
-    console: await next(3001),
-    simulator: await next(4010),
-    metrics: { ingress: await next(9464), worker: await next(9465), console: await next(9466), simulator: await next(9467) },
-  };
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-      .once('error', () => resolve(false))
-      .once('listening', () => server.close(() => resolve(true)))
-      .listen(port, '127.0.0.1');
-  });
 }
 
 function appEnvironment(services: { databaseUrl: string; redisUrl: string }, ports: Ports, apiKey: string): Record<string, string> {
