@@ -54,7 +54,9 @@ describe('parseForm', () => {
   test('names of object internals are ordinary parameters', () => {
     const params = parseForm('__proto__=1&constructor=2&hasOwnProperty=3');
     expect(Object.keys(params)).toEqual(['__proto__', 'constructor', 'hasOwnProperty']);
-    expect(({} as Record<string, unknown>)['1']).toBeUndefined();
+    expect(parseForm('')['constructor']).toBeUndefined();
+    expect(parseForm('')['__proto__']).toBeUndefined();
+    expect(parseForm('__proto__=1&__proto__=2')['__proto__']).toEqual(['1', '2']);
   });
 
   test('any form comes back as it was written', () => {
