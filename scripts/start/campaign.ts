@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parse } from 'csv-parse/sync';
 
 const COLUMNS = 'to,from,body,contentSid,contentVariables,mediaUrl,sendAt,priority,campaign,metadata,key,expect'.split(',');
 
 /** Requests to the ingress at the same time. */
 const POSTS_IN_FLIGHT = 32;
+const POST_TRIES_MAX = 10;
 
 export interface CampaignRow {
   /** The request body, without the row's own key and expectation. */
@@ -70,7 +72,7 @@ export async function postCampaign(
   const ids: string[] = [];
   await forEachInFlight(rows, async ({ request, key }, index) => {
     const headers = { authorization: `Bearer ${apiKey}`, 'idempotency-key': `${runId}/${key}` };
-    const answer = await post(`${ingressUrl}/v1/messages`, request, headers);
+    const answer = await postUntilAnswered(`${ingressUrl}/v1/messages`, request, headers);
     const body = (await answer.json()) as { id?: string };
     if (answer.status !== 202 || body.id === undefined)
       throw new Error(`row ${key} was not accepted: ${answer.status} ${JSON.stringify(body)}`);
@@ -78,6 +80,16 @@ export async function postCampaign(
     onAccepted();
   });
   return ids;
+}
+
+/** As a producer should: a 503 is repeated with the same key after the time that it names, for a while. */
+async function postUntilAnswered(url: string, body: unknown, headers: Record<string, string>): Promise<Response> {
+  for (let tries = 1; ; tries++) {
+    const answer = await post(url, body, headers);
+    if (answer.status !== 503 || tries === POST_TRIES_MAX) return answer;
+    await answer.arrayBuffer();
+    await pause(Number(answer.headers.get('retry-after') ?? 1) * 1000);
+  }
 }
 
 function post(url: string, body: unknown, headers: Record<string, string>): Promise<Response> {
