@@ -19,7 +19,8 @@ export interface WebhookVerification {
  * @throws AppError INVALID_SIGNATURE
  */
 export function verifyWebhook({ baseUrl, authTokens, metrics }: WebhookVerification, request: HttpRequest): FormParams {
-  const params = parseForm(request.body as Buffer);
+  // Without a body and a content type no parser runs, and there is nothing to read.
+  const params = parseForm(Buffer.isBuffer(request.body) ? request.body : '');
   const header = request.headers['x-twilio-signature'];
   const signature = Array.isArray(header) ? undefined : header;
   const check = verifySignature({ tokens: authTokens(), url: webhookUrl(baseUrl, pathAndQuery(request.url)), params, signature });

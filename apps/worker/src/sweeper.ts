@@ -37,11 +37,12 @@ export interface Sweep {
 export async function sweepOnce(deps: SweeperDeps, from?: WaitingCursor): Promise<Sweep | null> {
   const result = await withAdvisoryLock(deps.db, 'sweeper', async () => {
     const stale = await markStaleSending(deps.db, { olderThanSeconds: STALE_SENDING_SECONDS });
+    // At once: the rest needs Redis, and it is in Redis's outages that this matters most.
+    if (stale > 0) deps.metrics.messageStatus.inc({ status: 'unknown' }, stale);
     return { stale, ...(await enqueueForgotten(deps, from)) };
   });
   if (!result.ran) return null;
   const { stale, enqueued } = result.value;
-  if (stale > 0) deps.metrics.messageStatus.inc({ status: 'unknown' }, stale);
   if (stale > 0 || enqueued > 0) deps.log.warn({ stale, enqueued }, 'sweep repaired rows');
   deps.log.debug({ stale, enqueued }, 'sweep finished');
   return result.value;

@@ -62,7 +62,7 @@ function startStopwatch(clock: Clock): () => number {
 }
 
 async function giveBack({ db, clock, log }: SendMessageDeps, id: string, token: string): Promise<Outcome> {
-  const [released] = await releaseClaim(db, [{ id, token }]);
+  const [released] = await repeatUntilWritten(() => releaseClaim(db, [{ id, token }]), clock);
   log.warn({ messageId: id, released: released?.ok === true && released.value.released }, 'claim given back: too late to call');
   return snooze(clock.now().getTime() + WAKE_UP_MARGIN_MS);
 }
