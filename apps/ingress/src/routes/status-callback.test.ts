@@ -103,6 +103,10 @@ describe('POST /webhooks/twilio/status', () => {
       json: { error: { code: 'INVALID_SIGNATURE', message: expect.any(String), requestId: expect.any(String) } },
     };
 
+    it('a request without signature, body and content type', async () => {
+      expect((await fetch(ingress.url + statusPath(), { method: 'POST' })).status).toBe(403);
+    });
+
     it('a callback without a signature', async () => {
       const before = await count('callbackSignature', 'missing');
       const answer = await ingress.webhook(statusPath(), statusCallback(ingress), { signature: null });
