@@ -110,6 +110,8 @@ export const whatsappMessages = pgTable(
     throttles: smallint('throttles').notNull().default(0),
     /** Retryable refusals so far, against their budget. */
     refusals: smallint('refusals').notNull().default(0),
+    /** Resends after an unknown outcome so far; by itself the system makes one at most. */
+    resends: smallint('resends').notNull().default(0),
 
     /** The ingress's clock; null when we did not accept it ourselves. */
     acceptedAt: at('accepted_at'),
@@ -151,6 +153,10 @@ export const whatsappMessages = pgTable(
       .where(oneOf('open_status', ['held'])),
     // One person has few messages: (sender, recipient) is found through it as well.
     index('whatsapp_messages_recipient').on(table.recipient, table.createdAt),
+    // The pair limit: how often this person was written to in the last minute.
+    index('whatsapp_messages_pair')
+      .on(table.recipient, table.claimedAt)
+      .where(sql`claimed_at IS NOT NULL`),
     // Newest first, cleanup, and every list that filters by something common (sender, status, campaign).
     index('whatsapp_messages_created').on(table.createdAt, table.id),
   ],
@@ -340,6 +346,62 @@ export const senders = pgTable(
   },
   () => [check('state_known', oneOf('state', ['active', 'paused'])), check('mps_positive', sql`mps > 0`)],
 );
+
+const STOP_SCOPES = ['all', 'account', 'sender', 'campaign', 'template'] as const;
+
+/**
+ * What must not be sent at the moment, and why: an operator's stop switch, or a breaker that opened. The claim reads it, so that nothing
+ * leaves under a stop whatever a process remembers; a wiped Redis forgets none of it.
+ */
+export const sendStops = pgTable(
+  'send_stops',
+  {
+    scope: text('scope').notNull(),
+    /** Alias, campaign, content sid, or fingerprint of the credentials; `*` for the scope `all`. */
+    target: text('target').notNull(),
+    source: text('source').notNull(),
+    /** The code that opened a breaker. */
+    errorCode: integer('error_code'),
+    /** For operators; of an operator's stop their own words. */
+    reason: text('reason'),
+    actor: text('actor').notNull(),
+    /** How often the breaker opened again before a quiet time, for its growing pause. */
+    level: smallint('level').notNull().default(0),
+    openedAt: at('opened_at').notNull().defaultNow(),
+    /** Null = until somebody ends it. */
+    until: at('until'),
+    /** When the last probe of a half-open breaker was let through. */
+    probedAt: at('probed_at'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.scope, table.target, table.source] }),
+    check('scope_known', oneOf('scope', STOP_SCOPES)),
+    check('source_known', oneOf('source', ['operator', 'breaker'])),
+  ],
+);
+
+/** What the reconciler found out about attempts whose outcome is unknown. */
+export const outcomeSearches = pgTable(
+  'outcome_searches',
+  {
+    messageId: uuid('message_id').notNull(),
+    attempt: integer('attempt').notNull(),
+    /** Looks at Twilio's list so far; `absences` of them proved under positive control that nothing was created. */
+    looks: smallint('looks').notNull().default(0),
+    absences: smallint('absences').notNull().default(0),
+    /** Messages in the list that might be this one, at the last look. */
+    candidates: jsonb('candidates').$type<{ sid: string; status: string; createdAt: string }[]>().notNull().default([]),
+    lookedAt: at('looked_at'),
+  },
+  (table) => [primaryKey({ columns: [table.messageId, table.attempt] })],
+);
+
+/** Single values that belong to the installation, such as the epoch of its Redis. */
+export const systemState = pgTable('system_state', {
+  key: text('key').primaryKey(),
+  value: text('value').notNull(),
+  updatedAt: at('updated_at').notNull().defaultNow(),
+});
 
 /** Cancellations asked for, kept so that one that overtakes its own message still wins. */
 export const cancelRequests = pgTable('cancel_requests', {
