@@ -114,10 +114,10 @@ test('a bulk job that was put off keeps its place behind transactional ones', as
   const bulk = await addJob({ priority: 'bulk' });
   const worker = room.worker({ processor });
   await waitFor(async () => (await room.delayed()).has(bulk));
-  worker.pause();
+  worker.pause('test');
   await promote(bulk);
   const transactional = await addJob();
-  worker.resume();
+  worker.resume('test');
   await waitFor(() => runs.length === 3);
   expect(runs.map(({ id }) => id)).toEqual([bulk, transactional, bulk]);
 });
@@ -218,12 +218,26 @@ test('after pause no job reaches the processor, not even the one that an idle wo
   await addJob();
   await waitFor(() => runs.length === 1);
   await waitFor(isBlockedOnQueue);
-  worker.pause();
+  worker.pause('test');
   const id = await addJob();
   await waitFor(async () => (await jobHash(id))['ats'] === '1' && (await room.jobsIn('wait')).includes(id));
   expect(runs).toHaveLength(1);
-  worker.resume();
+  worker.resume('test');
   await waitFor(() => runs.length === 2);
+});
+
+test('a worker that is paused for two reasons goes on when both are over', async () => {
+  const { runs, processor } = scripted();
+  const worker = room.worker({ processor });
+  await worker.ready();
+  await waitFor(isBlockedOnQueue);
+  for (const reason of ['database', 'stopped', 'stopped']) worker.pause(reason);
+  worker.resume('stopped');
+  const id = await addJob();
+  await waitFor(async () => (await jobHash(id))['ats'] === '1' && (await room.jobsIn('wait')).includes(id));
+  expect(runs).toEqual([]);
+  worker.resume('database');
+  await waitFor(() => runs.length === 1);
 });
 
 test('concurrency can be changed while jobs run', async () => {

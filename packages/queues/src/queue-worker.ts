@@ -42,9 +42,13 @@ export interface QueueWorker {
   ready(): Promise<void>;
   /** @param concurrency at least 1 */
   setConcurrency(concurrency: number): void;
-  /** After it no further job reaches the processor; running ones end by themselves. */
-  pause(): void;
-  resume(): void;
+  /**
+   * After it no further job reaches the processor; running ones end by themselves. In this process only.
+   *
+   * @param reason one of a few fixed words: the worker goes on when each that paused it has been taken back
+   */
+  pause(reason: string): void;
+  resume(reason: string): void;
   /**
    * Stops fetching and waits for running jobs, at most `deadlineMs`. Never rejects, never hangs, safe to repeat.
    *
@@ -94,7 +98,7 @@ export function startWorker<Payload>(options: QueueWorkerOptions<Payload>, name:
   const ready = () => worker.waitUntilReady();
   return {
     redis: connections.main,
-    worker: { queue, ready, setConcurrency, pause: () => flow.pause(), resume: () => flow.resume(), close },
+    worker: { queue, ready, setConcurrency, pause: flow.pause, resume: flow.resume, close },
   };
 }
 

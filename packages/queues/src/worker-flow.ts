@@ -5,35 +5,38 @@ const BREATH_MS = 1000;
 
 export interface WorkerFlow {
   isPaused(): boolean;
-  pause(): void;
-  resume(): void;
+  /** @param reason one of a few fixed words: reasons do not end each other, and the same one twice is one */
+  pause(reason: string): void;
+  resume(reason: string): void;
   /** Pauses for a moment. */
   breathe(): void;
   /** From here on nothing is paused or resumed any more. */
   stop(): void;
 }
 
-/** Decides whether a Worker fetches: not while somebody paused it, and not while it takes a breath. */
+/** Decides whether a Worker fetches: not while there is a reason to pause, and not while it takes a breath. */
 export function createWorkerFlow(worker: Worker): WorkerFlow {
-  let paused = false;
+  const reasons = new Set<string>();
   let breath: NodeJS.Timeout | undefined;
   let stopped = false;
 
   const follow = () => {
     if (stopped) return;
     // Without `true` it would wait for the running jobs, and for Redis.
-    if (paused || breath !== undefined) void worker.pause(true);
+    if (reasons.size > 0 || breath !== undefined) void worker.pause(true);
     else void worker.resume();
-  };
-  const set = (value: boolean) => {
-    paused = value;
-    follow();
   };
 
   return {
-    isPaused: () => paused,
-    pause: () => set(true),
-    resume: () => set(false),
+    isPaused: () => reasons.size > 0,
+    pause: (reason) => {
+      reasons.add(reason);
+      follow();
+    },
+    resume: (reason) => {
+      reasons.delete(reason);
+      follow();
+    },
     breathe: () => {
       if (breath !== undefined || stopped) return;
       breath = setTimeout(() => {
