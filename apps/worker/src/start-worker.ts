@@ -24,9 +24,8 @@ import { createStatusCallbackProcessor } from './processors/status-callback.ts';
 import { createRecordBatches } from './record-batches.ts';
 import { createSenderWorkers } from './sender-workers.ts';
 import { startSweeper } from './sweeper.ts';
-import { waited } from './waited.ts';
+import { untilDatabaseReady } from './until-database-ready.ts';
 
-const DATABASE_PROBE_MS = 500;
 const WATCHERS_DEADLINE_MS = 1_000;
 
 /** Batches taken at the same time: an intake batch is a statement of its own, statuses meet again in one. */
@@ -144,19 +143,6 @@ export function startWorker(deps: WorkerDeps, settings: WorkerSettings): Running
       await Promise.all([batches.drain(), canary.close(WATCHERS_DEADLINE_MS), queueMetrics.close()]);
     },
   };
-}
-
-async function untilDatabaseReady({ db, log }: WorkerDeps, signal: AbortSignal, start: () => Promise<void>): Promise<void> {
-  for (let probes = 0; !signal.aborted; probes++) {
-    try {
-      const check = await checkDatabase(db);
-      if (check.ok) return await start();
-      if (probes === 0) log.warn({ reason: check.reason }, 'waiting for the database');
-    } catch (error) {
-      log.warn({ err: error }, 'the database went away during the start: trying again');
-    }
-    await waited(DATABASE_PROBE_MS, signal);
-  }
 }
 
 async function checkReadiness({ db, producers }: WorkerDeps, consuming: boolean): Promise<Readiness> {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { randomBytes } from 'node:crypto';
@@ -70,6 +71,33 @@ describe('checking', () => {
     });
   });
 
+  it.each([
+    ['a user that the server does not know', (url: URL) => (url.username = 'nobody'), /^PostgreSQL refuses us \(28000\): check user, password/],
+    ['a name that no database has', (url: URL) => (url.pathname = '/nowhere'), /^PostgreSQL has no database of this name \(3D000\): create it/],
+  ])('%s is told as what it is', async (_name, change, reason) => {
+    const url = new URL(room.url);
+    change(url);
+    await withDatabase(url.href, async (db) => {
+      expect(await checkDatabase(db)).toEqual({ ok: false, reason: expect.stringMatching(reason) });
+    });
+  });
+
+  it('a wrong password is told as what it is', async () => {
+    const server = await refusingServer('28P01');
+    await withDatabase(server.url, async (db) => {
+      expect(await checkDatabase(db)).toEqual({ ok: false, reason: expect.stringMatching(/^PostgreSQL refuses us \(28P01\)/) });
+    });
+    await server.close();
+  });
+
+  it('a server that takes connections and says nothing is told as one that does not answer', async () => {
+    const server = await startServer(() => {});
+    await withDatabase(server.url, async (db) => {
+      expect(await checkDatabase(db, 300)).toEqual({ ok: false, reason: expect.stringMatching(/^PostgreSQL does not answer \(silent/) });
+    });
+    await server.close();
+  });
+
   it('a database that is away is a reason, not an exception', async () => {
     await withDatabase(`postgres://nobody@127.0.0.1:${await freePort()}/x`, async (db) => {
       expect(await checkDatabase(db)).toEqual({
@@ -79,6 +107,30 @@ describe('checking', () => {
     });
   });
 });
+
+/** Answers every start of a session with this code: the tests' own server trusts everybody and asks for no password. */
+function refusingServer(code: string) {
+  const fields = Buffer.from(`SFATAL\0C${code}\0Mrefused\0\0`);
+  const answer = Buffer.concat([Buffer.from('E'), Buffer.alloc(4), fields]);
+  answer.writeInt32BE(fields.length + 4, 1);
+  return startServer((socket) => socket.end(answer));
+}
+
+async function startServer(greet: (socket: Socket) => void) {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {}).once('data', () => greet(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `postgres://nobody:wrong@127.0.0.1:${(server.address() as AddressInfo).port}/x`,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 /** Making and dropping a database may take longer than a statement of ours. */
 function withoutTimeouts() {
@@ -101,6 +153,6 @@ async function withDatabase(url: string, work: (db: ReturnType<typeof createData
   try {
     await work(db);
   } finally {
-    await db.close();
+    await db.close(500);
   }
 }
