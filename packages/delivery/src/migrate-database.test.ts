@@ -72,8 +72,16 @@ describe('checking', () => {
   });
 
   it.each([
-    ['a user that the server does not know', (url: URL) => (url.username = 'nobody'), /^PostgreSQL refuses us \(28000\): check user, password/],
-    ['a name that no database has', (url: URL) => (url.pathname = '/nowhere'), /^PostgreSQL has no database of this name \(3D000\): create it/],
+    [
+      'a user that the server does not know',
+      (url: URL) => (url.username = 'nobody'),
+      /^PostgreSQL refuses us \(28000\): check user, password/,
+    ],
+    [
+      'a name that no database has',
+      (url: URL) => (url.pathname = '/nowhere'),
+      /^PostgreSQL has no database of this name \(3D000\): create it/,
+    ],
   ])('%s is told as what it is', async (_name, change, reason) => {
     const url = new URL(room.url);
     change(url);

@@ -98,7 +98,7 @@ export function startWorker<Payload>(options: QueueWorkerOptions<Payload>, name:
   const ready = () => worker.waitUntilReady();
   return {
     redis: connections.main,
-    worker: { queue, ready, setConcurrency, pause: flow.pause, resume: flow.resume, close },
+    worker: { queue, ready, setConcurrency, pause: (reason) => flow.pause(reason), resume: (reason) => flow.resume(reason), close },
   };
 }
 
