@@ -4,6 +4,7 @@ export * from './describe-error.ts';
 export { ERROR_CLASSES, RETRY_DECISIONS, type ErrorClass, type RetryDecision } from './error-classes.ts';
 export * from './ids.ts';
 export * from './inbound-message.ts';
+export * from './listed-message.ts';
 export { BODY_CODE_POINTS_MAX } from './message-fields.ts';
 export * from './message-request.ts';
 export * from './recipients.ts';

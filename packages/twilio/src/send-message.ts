@@ -1,20 +1,11 @@
-import twilio from 'twilio';
 import type { MessageListInstanceCreateOptions } from 'twilio/lib/rest/api/v2010/account/message.js';
-import type RequestClient from 'twilio/lib/base/RequestClient.js';
 import type { SendOutcome, SendRequest, UnknownReason } from '@tickmark/domain';
 import { createErrorLogLimiter, type ErrorLogLimiter, type Logger } from '@tickmark/runtime';
+import { createSdkClient, type ApiOptions } from './sdk-client.ts';
 import { buildStatusCallbackUrl } from './status-callback.ts';
 import { CallError, createTwilioHttpClient } from './twilio-http-client.ts';
 
-export interface MessagesClientOptions {
-  accountSid: string;
-  apiKeySid: string;
-  /** Asked at each call, so that a rotated secret is used at once. */
-  apiKeySecret: { reveal(): string };
-  /** Where Twilio's API is, for a simulator; absent = api.twilio.com. Region and edge are ignored when it is given. */
-  baseUrl?: string | undefined;
-  region?: string | undefined;
-  edge?: string | undefined;
+export interface MessagesClientOptions extends ApiOptions {
   /** Calls in flight at most; the connection pool has the same size. */
   concurrency: number;
   /** For one whole call, connecting and reading included. */
@@ -47,18 +38,9 @@ const MESSAGE_SID = /^[A-Za-z0-9]{2,64}$/;
  * holds a credential, a phone or a body.
  */
 export function createMessagesClient(options: MessagesClientOptions): MessagesClient {
-  const { accountSid, apiKeySid, apiKeySecret, baseUrl, concurrency, timeoutMs = 10_000, statusCallback } = options;
+  const { apiKeySid, apiKeySecret, baseUrl, concurrency, timeoutMs = 10_000, statusCallback } = options;
   const httpClient = createTwilioHttpClient({ apiKeySid, apiKeySecret, baseUrl, socketsMax: concurrency, timeoutMs });
-  // The SDK never sees the secret: the HTTP client sets the header. An empty region or edge keeps it from reading TWILIO_REGION and
-  // TWILIO_EDGE from the environment by itself; a base URL wins over both in the HTTP client.
-  const client = twilio(apiKeySid, 'set by the http client', {
-    accountSid,
-    region: options.region ?? '',
-    edge: options.edge ?? '',
-    // The SDK asks its httpClient for `request` alone; its type is the class with all its fields.
-    httpClient: httpClient as unknown as RequestClient,
-  });
-  if (baseUrl !== undefined) client.api.baseUrl = baseUrl;
+  const client = createSdkClient(options, httpClient);
   const failures = createErrorLogLimiter({ log: options.log });
 
   return {

@@ -43,8 +43,13 @@ interface SdkRequest {
   method: string;
   uri: string;
   headers?: Record<string, string>;
-  data?: Record<string, FormValue | readonly FormValue[] | undefined>;
+  /** The query of a GET. */
+  params?: Fields;
+  /** The form of a POST. */
+  data?: Fields;
 }
+
+type Fields = Record<string, FormValue | readonly FormValue[] | undefined>;
 
 type FormValue = string | number | boolean;
 
@@ -87,13 +92,15 @@ export function createTwilioHttpClient(options: {
   const pool = createTwilioAgent({ secure: base?.protocol !== 'http:', socketsMax: options.socketsMax, ca: options.ca });
 
   return {
-    request: async ({ method, uri, headers, data }) => {
+    request: async ({ method, uri, headers, params, data }) => {
       const target = new URL(uri);
+      // A next page's address has its query already.
+      if (params !== undefined) target.search = encodeFields(params);
       return call({
         url: base === undefined ? target : new URL(target.pathname + target.search, base.origin),
         method: method.toUpperCase(),
         headers: { ...headers, Authorization: readAuthorization(options) },
-        body: encodeForm(data ?? {}),
+        body: encodeFields(data ?? {}),
         pool,
         timeoutMs: options.timeoutMs,
       });
@@ -174,9 +181,9 @@ function acceptAnswer(response: IncomingMessage, evidence: CallEvidence, text: s
 }
 
 /** Repeated keys for arrays, as Twilio wants MediaUrl. */
-function encodeForm(data: NonNullable<SdkRequest['data']>): string {
+function encodeFields(fields: Fields): string {
   const form = new URLSearchParams();
-  for (const [name, value] of Object.entries(data)) {
+  for (const [name, value] of Object.entries(fields)) {
     for (const one of [value ?? []].flat()) form.append(name, String(one));
   }
   return form.toString();

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { MessageInstance, MessageListInstancePageOptions, MessagePage } from 'twilio/lib/rest/api/v2010/account/message.js';
+import type { ListedMessage } from '@tickmark/domain';
+import { createErrorLogLimiter, type ErrorLogLimiter, type Logger } from '@tickmark/runtime';
+import { createRequestPace } from './request-pace.ts';
+import { createSdkClient, type ApiOptions } from './sdk-client.ts';
+import { CallError, createTwilioHttpClient, type CallFailure } from './twilio-http-client.ts';
+
+export interface MessageListerOptions extends ApiOptions {
+  /** Requests in flight at most; the connection pool has the same size. */
+  concurrency: number;
+  /** Requests begun per second at most: a budget apart from that of sending. */
+  requestsPerSecond: number;
+  /** For one whole request, connecting and reading included. */
+  timeoutMs?: number;
+  /** Before a request is made a second time; the third one waits twice as long. */
+  retryDelayMs?: number;
+  log: Logger;
+}
+
+export interface ListQuery {
+  recipient: string;
+  /** `whatsapp:+E164` or a Messaging Service `MG…`. */
+  senderAddress: string;
+  /** By Twilio's date_created. */
+  since: Date;
+}
+
+/**
+ * - `listed`: every message of this sender to this recipient that was created since then, newest first.
+ * - `too_many`: there may be more than the pages that we read; nothing can be told from them.
+ * - `failed`: Twilio gave no usable list. Nothing is known, and least of all that there is none.
+ */
+export type ListAnswer =
+  | { kind: 'listed'; messages: ListedMessage[] }
+  | { kind: 'too_many' }
+  | { kind: 'failed'; failure: CallFailure | 'unforeseen'; httpStatus: number | null; errorCode: number | null };
+
+export interface MessageLister {
+  /** Reads Twilio's list. Never rejects; safe to repeat. */
+  list(query: ListQuery): Promise<ListAnswer>;
+  /** Ends what is under way as `failed`, and every later list at once. */
+  close(): void;
+}
+
+const PAGE_SIZE = 50;
+/** One person gets few messages in the minutes that we look back; more than so many pages is no single person. */
+const PAGES_MAX = 20;
+const TRIES_MAX = 3;
+
+/**
+ * Twilio's list of messages over the official client. It asks for no DateSent: a message that was not sent yet has none, and it is those
+ * that we look for. Nothing that comes out of it, answer or log, holds a credential, a recipient or a text.
+ */
+export function createMessageLister(options: MessageListerOptions): MessageLister {
+  const { apiKeySid, apiKeySecret, baseUrl, concurrency, timeoutMs = 5_000, retryDelayMs = 500, log } = options;
+  const httpClient = createTwilioHttpClient({ apiKeySid, apiKeySecret, baseUrl, socketsMax: concurrency, timeoutMs });
+  const client = createSdkClient(options, httpClient);
+  const pace = createRequestPace(options.requestsPerSecond);
+  const failures = createErrorLogLimiter({ log });
+  const closed = new AbortController();
+
+  const request = async (read: () => Promise<MessagePage>): Promise<MessagePage> => {
+    for (let tries = 1; ; tries += 1) {
+      await pace.take(closed.signal);
+      try {
+        return await read();
+      } catch (error) {
+        if (tries === TRIES_MAX || !isWorthRepeating(error)) throw error;
+        await pause(retryDelayMs * tries, undefined, { signal: closed.signal });
+      }
+    }
+  };
+
+  /** @returns null when more pages follow than are read. */
+  const readPages = async (filter: MessageListInstancePageOptions, since: Date): Promise<ListedMessage[] | null> => {
+    const messages: ListedMessage[] = [];
+    let page = await request(() => client.messages.page(filter));
+    for (let pages = 1; ; pages += 1) {
+      const listed = page.instances.map(readMessage);
+      messages.push(...listed);
+      const { nextPageUrl } = page;
+      // The whole page, not its last row: no documentation says by which of a message's dates the list is sorted.
+      if (nextPageUrl === undefined || listed.every(({ createdAt }) => createdAt < since)) return messages;
+      if (pages === PAGES_MAX) return null;
+      page = await request(() => client.messages.getPage(nextPageUrl));
+    }
+  };
+
+  return {
+    list: async ({ recipient, senderAddress, since }) => {
+      const service = senderAddress.startsWith('MG') ? senderAddress : null;
+      try {
+        const messages = await readPages({ to: recipient, pageSize: PAGE_SIZE, ...(service === null && { from: senderAddress }) }, since);
+        if (messages === null) return { kind: 'too_many' };
+        return { kind: 'listed', messages: messages.filter((message) => isAskedFor(message, service, since)) };
+      } catch (error) {
+        if (!closed.signal.aborted) logFailure(failures, error);
+        return describeFailure(error);
+      }
+    },
+    close: () => {
+      closed.abort();
+      httpClient.close();
+    },
+  };
+}
+
+/** The list knows no filter for Messaging Services. */
+function isAskedFor({ messagingServiceSid, createdAt }: ListedMessage, service: string | null, since: Date): boolean {
+  return createdAt >= since && (service === null || messagingServiceSid === service);
+}
+
+/** A row whose sid or date cannot be read makes the whole list worthless: it may be the one that is looked for. */
+function readMessage(row: MessageInstance): ListedMessage {
+  const { sid, status, errorCode, body, from, messagingServiceSid, dateCreated, direction } = row as Partial<MessageInstance>;
+  if (!isText(sid) || !(dateCreated instanceof Date) || Number.isNaN(dateCreated.getTime())) return unexpected('a row without sid or date');
+  return {
+    messageSid: sid,
+    rawStatus: isText(status) ? status : 'queued',
+    errorCode: typeof errorCode === 'number' && Number.isInteger(errorCode) ? errorCode : null,
+    contentSha256: isText(body) ? createHash('sha256').update(body).digest('hex') : null,
+    from: isText(from) ? from : null,
+    messagingServiceSid: isText(messagingServiceSid) ? messagingServiceSid : null,
+    createdAt: dateCreated,
+    direction: isText(direction) ? direction : '',
+  };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function unexpected(what: string): never {
+  throw new TypeError(`twilio's list has ${what}`);
+}
+
+/** Refusals stay what they are, and a list that we do not understand will not be understood a second later. */
+function isWorthRepeating(error: unknown): boolean {
+  if (!(error instanceof CallError)) return false;
+  return error.failure !== 'refused' || (error.evidence.httpStatus ?? 0) >= 500;
+}
+
+function logFailure(failures: ErrorLogLimiter, error: unknown): void {
+  if (error instanceof CallError) failures.error(error.message, error, "twilio's list could not be read");
+  // The SDK's own errors may quote the answer, which holds texts and recipients, so only the name is told.
+  else failures.error('unforeseen', error instanceof Error ? error.name : typeof error, "twilio's list was not understood");
+}
+
+function describeFailure(error: unknown): Extract<ListAnswer, { kind: 'failed' }> {
+  if (!(error instanceof CallError)) return { kind: 'failed', failure: 'unforeseen', httpStatus: null, errorCode: null };
+  const { failure, evidence } = error;
+  return { kind: 'failed', failure, httpStatus: evidence.httpStatus, errorCode: evidence.errorCode };
+}
