@@ -205,6 +205,13 @@ export const ERRORS_21: ErrorTable = {
     cause: 'Landlines cannot receive this message.',
     remedy: 'Ask the person for a number that has WhatsApp.',
   },
+  21652: {
+    class: 'permanent',
+    retry: 'never',
+    meaning: 'The subject is too long.',
+    cause: 'A subject of more than 40 characters was given.',
+    remedy: 'Report it as a bug of this system: it sends no subjects.',
+  },
   21653: {
     class: 'permanent',
     retry: 'never',
@@ -275,6 +282,13 @@ export const ERRORS_21: ErrorTable = {
     cause: 'It was deleted or belongs to another account.',
     remedy: 'Correct the MG… id in TWILIO_SENDERS.',
   },
+  21702: {
+    class: 'account',
+    retry: 'never',
+    meaning: 'The Messaging Service takes no new messages.',
+    cause: 'It is being changed or was switched off.',
+    remedy: "Check the service in Twilio's Console, then send again.",
+  },
   21703: {
     class: 'account',
     retry: 'never',
@@ -295,5 +309,26 @@ export const ERRORS_21: ErrorTable = {
     meaning: 'The id of the Messaging Service is not valid.',
     cause: 'It is not MG followed by 32 hexadecimal digits.',
     remedy: 'Correct the MG… id in TWILIO_SENDERS.',
+  },
+  21708: {
+    class: 'account',
+    retry: 'never',
+    meaning: 'The request to the Messaging Service names no sender name.',
+    cause: 'The service was asked for one in a change of its senders.',
+    remedy: "Correct the senders of the service in Twilio's Console.",
+  },
+  21709: {
+    class: 'account',
+    retry: 'never',
+    meaning: 'The Messaging Service may not use this sender name.',
+    cause: 'The name is not valid or not enabled for the service.',
+    remedy: 'Add a WhatsApp sender to the service and use that.',
+  },
+  21910: {
+    class: 'permanent',
+    retry: 'never',
+    meaning: 'Sender and recipient are on different channels.',
+    cause: 'One of the two addresses lacks its whatsapp: prefix.',
+    remedy: 'Check the address of the sender in TWILIO_SENDERS.',
   },
 };

@@ -233,6 +233,20 @@ export const ERRORS_63: ErrorTable = {
     cause: 'It exceeds the limit for its type, 5 MB for images.',
     remedy: 'Send a smaller file.',
   },
+  63035: {
+    class: 'account',
+    retry: 'never',
+    meaning: 'The RCS sender cannot reach this recipient yet.',
+    cause: 'It is not launched, or the recipient is no tester of it.',
+    remedy: 'Use a WhatsApp sender for this recipient.',
+  },
+  63036: {
+    class: 'recipient',
+    retry: 'never',
+    meaning: 'The number cannot be reached by RCS at the moment.',
+    cause: 'The device is off or knows no RCS.',
+    remedy: 'Use a WhatsApp sender for this recipient.',
+  },
   63037: {
     class: 'transient',
     retry: 'never',
@@ -246,6 +260,13 @@ export const ERRORS_63: ErrorTable = {
     meaning: 'The account has sent its messages for today.',
     cause: 'Twilio set a daily cap for it.',
     remedy: "Ask Twilio's support for a higher cap, or wait for the next day.",
+  },
+  63039: {
+    class: 'account',
+    retry: 'pause-sender',
+    meaning: 'Meta warns that a page bothers people.',
+    cause: 'Too much was sent outside of conversations.',
+    remedy: 'Send less and only what was asked for, then resume the sender.',
   },
   63040: {
     class: 'template',
