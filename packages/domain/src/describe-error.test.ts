@@ -36,7 +36,7 @@ describe('the description of an error code', () => {
     [30002, 'account', 'pause-account'],
     [30003, 'recipient', 'once-later'],
     [30007, 'permanent', 'never'],
-    [30008, 'transient', 'once'],
+    [30008, 'transient', 'operator-decides'],
     [30017, 'transient', 'hours-later'],
     [30020, 'transient', 'bounded'],
     [30036, 'rate', 'operator-decides'],

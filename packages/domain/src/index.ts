@@ -8,6 +8,7 @@ export * from './listed-message.ts';
 export { BODY_CODE_POINTS_MAX } from './message-fields.ts';
 export * from './message-request.ts';
 export * from './recipients.ts';
+export * from './retry-policy.ts';
 export * from './send-outcome.ts';
 export * from './senders.ts';
 export * from './status-event.ts';
