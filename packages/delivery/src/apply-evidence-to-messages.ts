@@ -7,10 +7,11 @@ import type { Evidence } from './evidence.ts';
  * - `applied`: the sid belongs to the row's newest attempt, which now knows everything that the evidence says.
  * - `older_attempt`: it belongs to an attempt before the newest one; nothing was changed yet.
  * - `other_sid`: the row's attempt has another sid; nothing is changed.
+ * - `holds_adopted`: the row adopted another sid; its own is better. Nothing was changed yet.
  * - `held_elsewhere`: a row with a weaker claim to the sid has it (an external message, an adoption); nothing was changed yet.
  * - `no_row`: neither id nor sid leads to a row. · `again`: another sid of the batch was bound to this row first.
  */
-type Verdict = 'applied' | 'older_attempt' | 'other_sid' | 'held_elsewhere' | 'no_row' | 'again';
+type Verdict = 'applied' | 'older_attempt' | 'other_sid' | 'holds_adopted' | 'held_elsewhere' | 'no_row' | 'again';
 
 export interface MessageEvidenceResult {
   messageSid: string;
@@ -79,6 +80,7 @@ function verdict(tx: postgres.ISql) {
     WHEN o.id IS NULL AND e.message_id IS NOT NULL AND h.origin = 'external' THEN 'no_row'
     WHEN o.id IS NULL OR o.message_sid = e.message_sid THEN 'applied'
     WHEN e.attempt < o.attempts THEN 'older_attempt'
+    WHEN o.sid_source = 'adopted' THEN 'holds_adopted'
     WHEN o.message_sid IS NOT NULL THEN 'other_sid'
     WHEN h.origin = 'external' OR h.sid_source = 'adopted' THEN 'held_elsewhere'
     WHEN h.id IS NOT NULL THEN 'other_sid'
@@ -91,7 +93,7 @@ function raise(tx: postgres.ISql) {
   const further = isFurther(tx);
   return tx`
     message_sid = e.message_sid,
-    sid_source = COALESCE(m.sid_source, 'callback'),
+    sid_source = CASE WHEN m.sid_source IS NULL OR ${confirmsAdoption(tx)} THEN 'callback' ELSE m.sid_source END,
     attempts = GREATEST(m.attempts, e.attempt),
     status = CASE WHEN ${further} THEN e.status ELSE m.status END,
     rank = CASE WHEN ${further} THEN e.rank ELSE m.rank END,
@@ -112,10 +114,16 @@ function contradicts(tx: postgres.ISql) {
     OR (m.rank > 50 AND e.failed_at IS NOT NULL))`;
 }
 
+/** The callback's URL names the row that had adopted its sid: from now on nobody else has a better claim to it. */
+function confirmsAdoption(tx: postgres.ISql) {
+  return tx`(m.sid_source = 'adopted' AND e.message_id = m.id)`;
+}
+
 /** Repeated callbacks, and the "queued" that follows a recorded call, are most often no news: they cost no new version of the row. */
 function saysSomethingNew(tx: postgres.ISql) {
   return tx`(${isFurther(tx)}
     OR m.message_sid IS NULL
+    OR ${confirmsAdoption(tx)}
     OR e.attempt > m.attempts
     OR (NOT m.contradicted AND ${contradicts(tx)})
     OR e.queued_at < m.queued_at OR (e.queued_at IS NOT NULL AND m.queued_at IS NULL)

@@ -4,6 +4,7 @@ import { applyEvidenceToAttempts } from './apply-evidence-to-attempts.ts';
 import { applyEvidenceToMessages, type MessageEvidenceResult } from './apply-evidence-to-messages.ts';
 import type { Evidence } from './evidence.ts';
 import { makeMissingRows } from './make-missing-rows.ts';
+import { releaseAdoptions } from './release-adoptions.ts';
 import { releaseSids } from './release-sids.ts';
 import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
 
@@ -64,11 +65,18 @@ export async function applyEvidence(
     await applyToOlderAttempts(tx, having('older_attempt'), results, applied);
     waiting = [
       ...having('again'),
+      ...(await releaseOwn(tx, having('holds_adopted'))),
       ...(await releaseHeld(tx, having('held_elsewhere'))),
       ...(await prepareMissing(tx, having('no_row'), made, applied)),
     ];
   }
   return applied;
+}
+
+async function releaseOwn(tx: postgres.ISql, items: Evidence[]): Promise<Evidence[]> {
+  const ids = items.flatMap(({ messageId }) => messageId ?? []);
+  if (ids.length > 0) await releaseAdoptions(tx, ids);
+  return items;
 }
 
 async function releaseHeld(tx: postgres.ISql, items: readonly Evidence[]): Promise<Evidence[]> {

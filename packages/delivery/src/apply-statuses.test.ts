@@ -337,17 +337,40 @@ describe('a message that we did not send', () => {
 });
 
 describe('a sid that a row adopted by guess', () => {
-  it('goes to the row that the callback names, and the adopter is unknown again', async () => {
-    const [adopter, owner] = [await claimed((id, token) => record(id, token, unknownOutcome())), await claimed()];
-    const sid = randomSid();
-    await room.db.sql`
-      UPDATE whatsapp_messages SET message_sid = ${sid}, sid_source = 'adopted', status = 'queued', rank = 20 WHERE id = ${adopter}`;
+  it('goes to the row that the callback names, and the adopter is unknown again and looked for anew', async () => {
+    const { adopter, sid } = await adopted();
+    const owner = await claimed();
     await apply([{ messageSid: sid, rawStatus: 'sent', source: 'poll' }]);
     expect(await room.row(adopter)).toMatchObject({ status: 'sent' });
     await apply([{ messageId: owner, attempt: 1, messageSid: sid, rawStatus: 'queued' }]);
     expect(await room.row(owner)).toMatchObject({ status: 'sent', message_sid: sid, sent_at: expect.any(String) });
     expect(await room.row(adopter)).toMatchObject({ status: 'unknown', rank: 0, message_sid: null, sid_source: null, sent_at: null });
     expect((await room.logs([sid])).every((line) => line['message_id'] === owner)).toBe(true);
+    expect(await room.db.sql`SELECT FROM outcome_searches WHERE message_id = ${adopter}`).toHaveLength(0);
+    expect(await room.db.sql`SELECT action, details FROM audit_log WHERE message_id = ${adopter}`).toEqual([
+      { action: 'adoption_revoked', details: { messageSid: sid, attempt: 1 } },
+    ]);
+  });
+
+  it('is its own for good once a callback names it with that sid', async () => {
+    const { adopter, sid } = await adopted();
+    await apply([{ messageId: adopter, attempt: 1, messageSid: sid, rawStatus: 'queued' }]);
+    expect(await room.row(adopter)).toMatchObject({ status: 'queued', sid_source: 'callback' });
+    await apply([{ messageId: await claimed(), attempt: 1, messageSid: sid, rawStatus: 'sent' }]);
+    expect(await room.row(adopter)).toMatchObject({ message_sid: sid });
+  });
+
+  it('makes way for the sid that its own callback brings, and is a message of nobody until its owner is known', async () => {
+    const { adopter, sid } = await adopted();
+    const [own, owner] = [randomSid(), await claimed()];
+    await apply([{ messageSid: sid, rawStatus: 'read', source: 'list' }]);
+    await apply([{ messageId: adopter, attempt: 1, messageSid: own, rawStatus: 'sent' }]);
+    expect(await room.row(adopter)).toMatchObject({ status: 'sent', message_sid: own, sid_source: 'callback', read_at: null });
+    expect(await room.row(externalMessageId(sid))).toMatchObject({ status: 'read', message_sid: sid, origin: 'external' });
+    expect(await room.logs([sid])).toEqual([expect.objectContaining({ message_id: externalMessageId(sid) })]);
+    await apply([{ messageId: owner, attempt: 1, messageSid: sid, rawStatus: 'sent' }]);
+    expect(await room.row(owner)).toMatchObject({ status: 'read', message_sid: sid });
+    expect(await room.row(externalMessageId(sid))).toBeNull();
   });
 });
 
@@ -383,4 +406,13 @@ async function secondAttempt() {
   const id = await claimed((rowId, token) => record(rowId, token, throttled(0)));
   expect((await room.claim(id, randomUUID())).answer).toMatchObject({ request: { attempt: 2 } });
   return { id, sid: randomSid() };
+}
+
+async function adopted() {
+  const adopter = await claimed((id, token) => record(id, token, unknownOutcome()));
+  const sid = randomSid();
+  await room.db.sql`
+    UPDATE whatsapp_messages SET message_sid = ${sid}, sid_source = 'adopted', status = 'queued', rank = 20 WHERE id = ${adopter}`;
+  await room.db.sql`INSERT INTO outcome_searches (message_id, attempt, looks) VALUES (${adopter}, 1, 2)`;
+  return { adopter, sid };
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { newMessageId, type SendOutcome } from '@tickmark/domain';
+import { externalMessageId, newMessageId, type SendOutcome } from '@tickmark/domain';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
 import { accepted, deliveryRoom, randomSid, rejected, statusEvent, throttled, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
@@ -239,6 +239,44 @@ describe('the other outcomes', () => {
   });
 });
 
+describe('a late record of a row that adopted a sid', () => {
+  it.each([
+    ['another sid', () => accepted(randomSid()), 'queued'],
+    ['a refusal', () => rejected(21211), 'failed'],
+    ['a throttle', () => throttled(), 'retrying'],
+  ])('%s is better than the adoption, whose message is nobody’s again', async (_name, outcomeOf, status) => {
+    const { id, token, sid } = await adopted();
+    const outcome = outcomeOf();
+    await record(id, token, outcome);
+    const own = outcome.kind === 'accepted' ? outcome.messageSid : null;
+    expect(await room.row(id)).toMatchObject({ status, message_sid: own, outcome: outcome.kind });
+    expect(await room.row(externalMessageId(sid))).toMatchObject({ message_sid: sid, origin: 'external' });
+    const before = await room.row(id);
+    await record(id, token, outcome);
+    expect(await room.row(id)).toEqual(before);
+  });
+
+  it('the same sid is the row’s own from then on', async () => {
+    const { id, token, sid } = await adopted();
+    expect(await record(id, token, accepted(sid))).toEqual({ kind: 'merged' });
+    expect(await room.row(id)).toMatchObject({ status: 'queued', message_sid: sid, sid_source: 'record' });
+  });
+
+  it('that says nothing changes nothing', async () => {
+    const { id, token } = await adopted();
+    const before = await room.row(id);
+    await record(id, token, unknownOutcome());
+    expect(await room.row(id)).toEqual(before);
+  });
+
+  it('a claim that is given back was never called: the row waits again', async () => {
+    const { id, token, sid } = await adopted();
+    expect(valuesOf(await releaseClaim(room.db, [{ id, token }]))).toEqual([{ released: true }]);
+    expect(await room.row(id)).toMatchObject({ status: 'accepted', message_sid: null });
+    expect(await room.row(externalMessageId(sid))).toMatchObject({ message_sid: sid });
+  });
+});
+
 describe('a released claim', () => {
   it('waits again at once, and its attempt stays counted', async () => {
     const { id, token } = await claimed();
@@ -264,6 +302,13 @@ async function claimed() {
   const { id } = await room.insert();
   const { token } = await room.claim(id);
   return { id, token, sid: randomSid() };
+}
+
+async function adopted() {
+  const { id, token, sid } = await claimed();
+  await room.db.sql`
+    UPDATE whatsapp_messages SET message_sid = ${sid}, sid_source = 'adopted', status = 'queued', rank = 20 WHERE id = ${id}`;
+  return { id, token, sid };
 }
 
 async function releasedBefore() {

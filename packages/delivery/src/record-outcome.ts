@@ -3,7 +3,8 @@ import type { Settled } from '@tickmark/runtime';
 import type postgres from 'postgres';
 import { applyEvidence } from './apply-evidence.ts';
 import { inStatement, inTransaction, type Database } from './database.ts';
-import { evidenceOfCreate } from './evidence.ts';
+import { evidenceOfCreate, type Evidence } from './evidence.ts';
+import { releaseAdoptions } from './release-adoptions.ts';
 import { sanitizeText } from './sanitize-text.ts';
 import { settleBatch } from './settle-batch.ts';
 
@@ -58,7 +59,7 @@ function recordRows(sql: postgres.ISql, batch: readonly OutcomeRecord[]) {
   return sql<RecordRow[]>`
     WITH records AS MATERIALIZED (${recordTable(sql, batch)}), locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever.
-      SELECT id, status, rank, attempts, claim_token, message_sid, outcome, due_at
+      SELECT id, status, rank, attempts, claim_token, message_sid, sid_source, outcome, due_at
       FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
     ), decided AS MATERIALIZED (
       SELECT r.*, l.status AS old_status, l.due_at AS old_due_at, ${decide(sql)} AS verdict
@@ -106,12 +107,15 @@ function decide(sql: postgres.ISql) {
     WHEN r.outcome = 'accepted' THEN CASE
       WHEN NOT ${mine} OR l.id IS NULL THEN 'bind_first'
       WHEN l.message_sid = r.message_sid THEN 'fill'
+      WHEN l.sid_source = 'adopted' THEN 'bind_first'
       WHEN l.message_sid IS NOT NULL THEN 'ignored'
       -- Another row has the sid, most often an external one that a callback without our id made.
       WHEN EXISTS (SELECT FROM whatsapp_messages h WHERE h.message_sid = r.message_sid) THEN 'bind_first'
       WHEN l.rank >= 20 THEN 'fill'
       ELSE 'record'
     END
+    -- What the call itself says is better than a likeness in a list.
+    WHEN ${mine} AND l.sid_source = 'adopted' AND r.outcome IN ('throttled', 'rejected') THEN 'bind_first'
     WHEN ${mine} AND l.status IN ('sending', 'unknown') AND l.message_sid IS NULL THEN 'record'
     WHEN r.attempt < l.attempts THEN 'archive'
     ELSE 'ignored'
@@ -124,7 +128,7 @@ function takeOutcome(sql: postgres.ISql) {
   return sql`
     outcome = w.outcome, ended_at = now(), http_status = w.http_status, request_id = w.request_id, updated_at = now(),
     message_sid = COALESCE(m.message_sid, w.message_sid),
-    sid_source = COALESCE(m.sid_source, CASE WHEN w.message_sid IS NOT NULL THEN 'record' END),
+    sid_source = COALESCE(NULLIF(m.sid_source, 'adopted'), CASE WHEN w.message_sid IS NOT NULL THEN 'record' END, m.sid_source),
     status = CASE WHEN w.verdict = 'record' THEN
       CASE w.outcome WHEN 'accepted' THEN 'queued' WHEN 'throttled' THEN 'retrying' WHEN 'rejected' THEN 'failed' ELSE 'unknown' END
       ELSE m.status END,
@@ -144,23 +148,34 @@ function backoff(sql: postgres.ISql) {
 }
 
 /**
- * Lets sids that the plain statement cannot place find their row or attempt: the token is another one's, the row is gone (a restored
- * backup), or another row has the sid. What the call cannot have caused (a lower status) stays.
+ * Lets records that the plain statement cannot place find their row or attempt: the token is another one's, the row is gone (a restored
+ * backup), another row has the sid, or the row adopted one. What the call cannot have caused (a lower status) stays.
  */
 async function bindSids(tx: postgres.ISql, records: readonly OutcomeRecord[]): Promise<Map<OutcomeRecord, RecordAnswer>> {
-  const sidOf = ({ outcome }: OutcomeRecord) => (outcome.kind === 'accepted' ? sanitizeText(outcome.messageSid) : '');
-  const evidence = new Map(records.map((record) => [sidOf(record), evidenceOfCreate(sidOf(record), record.id, record.attempt)]));
+  const sidOf = ({ outcome }: OutcomeRecord) => (outcome.kind === 'accepted' ? sanitizeText(outcome.messageSid) : null);
+  const refused = records.filter((record) => sidOf(record) === null);
+  if (refused.length > 0)
+    await releaseAdoptions(
+      tx,
+      refused.map(({ id }) => id),
+    );
+  const evidence = new Map(records.flatMap((record) => evidenceIn(record, sidOf(record))));
   const applied = await applyEvidence(tx, [...evidence.values()], new Set());
-  await recordRows(tx, records);
+  const rows = await recordRows(tx, records);
   await tx`
     UPDATE message_attempts SET outcome = 'accepted', ended_at = COALESCE(ended_at, now())
     WHERE message_sid = ANY (${[...evidence.keys()]}::text[]) AND outcome IS DISTINCT FROM 'accepted'`;
   return new Map(
-    records.map((record) => {
-      const place = applied.get(sidOf(record))?.place;
+    records.map((record, index) => {
+      const place = applied.get(sidOf(record) ?? '')?.place;
+      if (place === undefined) return [record, toAnswer(rows[index])];
       return [record, { kind: place === 'message' || place === 'attempt' ? 'merged' : 'ignored' }];
     }),
   );
+}
+
+function evidenceIn({ id, attempt }: OutcomeRecord, sid: string | null): [string, Evidence][] {
+  return sid === null ? [] : [[sid, evidenceOfCreate(sid, id, attempt)]];
 }
 
 function toAnswer(row: RecordRow | undefined): RecordAnswer {

@@ -1,6 +1,7 @@
 import type { MessageStatus, StatusProjection } from '@tickmark/domain';
 import type postgres from 'postgres';
 import { mergeProjections, type Evidence } from './evidence.ts';
+import { SYSTEM_ACTOR } from './write-audit.ts';
 
 interface ReleasedRow {
   messageSid: string;
@@ -38,12 +39,9 @@ function releaseRows(tx: postgres.ISql, items: readonly Evidence[]) {
       ORDER BY id FOR UPDATE
     ), deleted AS (
       DELETE FROM whatsapp_messages WHERE id IN (SELECT id FROM holders WHERE origin = 'external')
-    ), revoked AS (
-      UPDATE whatsapp_messages m SET message_sid = NULL, sid_source = NULL, status = 'unknown', rank = 0, error_code = NULL,
-        contradicted = false, queued_at = NULL, sent_at = NULL, delivered_at = NULL, read_at = NULL, failed_at = NULL, updated_at = now()
-      FROM holders h
-      WHERE m.id = h.id AND h.origin <> 'external' AND m.sid_source = 'adopted'
-    ), repointed AS (
+    ), adopters AS (
+      SELECT id, attempts, message_sid FROM holders WHERE origin <> 'external'
+    ), ${revokeAdoptions(tx)}, repointed AS (
       UPDATE message_status_logs l SET message_id = o.message_id, attempt = o.attempt
       FROM holders h, unnest(${sids}::text[], ${items.map((item) => item.messageId)}::uuid[], ${items.map((item) => item.attempt)}::int[])
         AS o (message_sid, message_id, attempt)
@@ -52,6 +50,26 @@ function releaseRows(tx: postgres.ISql, items: readonly Evidence[]) {
     SELECT message_sid AS "messageSid", status, error_code AS "errorCode", contradicted, queued_at AS "queuedAt", sent_at AS "sentAt",
       delivered_at AS "deliveredAt", read_at AS "readAt", failed_at AS "failedAt"
     FROM holders`;
+}
+
+/**
+ * Takes adopted sids away from the rows of `adopters` (id, attempts, message_sid): they are unknown again, as if nobody had looked.
+ *
+ * What the search had found out is forgotten with it, because it rested on the same list.
+ */
+export function revokeAdoptions(tx: postgres.ISql) {
+  return tx`
+    revoked AS (
+      UPDATE whatsapp_messages m SET message_sid = NULL, sid_source = NULL, status = 'unknown', rank = 0, error_code = NULL,
+        contradicted = false, queued_at = NULL, sent_at = NULL, delivered_at = NULL, read_at = NULL, failed_at = NULL, updated_at = now()
+      FROM adopters a
+      WHERE m.id = a.id AND m.sid_source = 'adopted' AND m.message_sid = a.message_sid
+    ), forgotten AS (
+      DELETE FROM outcome_searches s USING adopters a WHERE s.message_id = a.id AND s.attempt = a.attempts
+    ), audited AS (
+      INSERT INTO audit_log (actor, action, message_id, details)
+      SELECT ${SYSTEM_ACTOR}, 'adoption_revoked', id, jsonb_build_object('messageSid', message_sid, 'attempt', attempts) FROM adopters
+    )`;
 }
 
 function toProjection(row: ReleasedRow): StatusProjection {
