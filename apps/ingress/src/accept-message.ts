@@ -1,8 +1,7 @@
-import { AppError, hashJson, type AcceptedMessage, type MessageRequest, type Sender } from '@tickmark/domain';
+import { AppError, statusAtAcceptance, type AcceptedMessage } from '@tickmark/domain';
 import { QueueTimeoutError, type Producers } from '@tickmark/queues';
-import { DeadlineExceededError, withDeadline, type Clock, type Logger } from '@tickmark/runtime';
+import { DeadlineExceededError, withDeadline, type Logger, type Metrics } from '@tickmark/runtime';
 import type { Commits } from './commits.ts';
-import type { RequestKey } from './idempotency-key.ts';
 import { isCertainlyNotAdded } from './queue-failure.ts';
 
 const RETRY_AFTER_SECONDS = 2;
@@ -14,64 +13,36 @@ export interface AcceptMessageDeps {
   refuseWhenBehind: () => void;
   /** For the marker of an idempotency key. */
   markerDeadlineMs: number;
-  clock: Clock;
+  metrics: Pick<Metrics, 'idempotencyConflicts'>;
   log: Logger;
-}
-
-export interface MessageToAccept {
-  producer: string;
-  key: RequestKey;
-  sender: Sender;
-  asked: MessageRequest;
 }
 
 /**
  * Makes one message durable in Redis. A repeat goes through intake as well, where its row meets the one that is there: so a crash
  * between the marker and the queue loses nothing. The marker only tells repeats apart.
  *
+ * @param keyGiven whether its id follows from a key, so that it may have come before
  * @throws AppError IDEMPOTENCY_KEY_REUSED; QUEUE_UNAVAILABLE when certainly nothing was accepted; ACCEPTANCE_UNKNOWN when it may have been.
  */
-export async function acceptMessage(deps: AcceptMessageDeps, { producer, key, sender, asked }: MessageToAccept) {
+export async function acceptMessage(deps: AcceptMessageDeps, message: AcceptedMessage, keyGiven: boolean) {
   deps.refuseWhenBehind();
-  const message = toAcceptedMessage({ producer, key, sender, asked }, deps.clock.now());
-  const replayed = key.given && (await isRepeat(deps, message));
+  const replayed = keyGiven && (await isRepeat(deps, message));
   await commitMessage(deps, message);
-  return { id: message.id, replayed };
+  return { id: message.id, status: statusAtAcceptance(message), replayed };
 }
 
-function toAcceptedMessage({ producer, key, sender, asked }: MessageToAccept, acceptedAt: Date): AcceptedMessage {
-  return {
-    id: key.id,
-    producer,
-    requestHash: hashJson(asked),
-    sender: sender.alias,
-    senderAddress: sender.address,
-    recipient: asked.to,
-    body: asked.body ?? null,
-    contentSid: asked.contentSid ?? null,
-    contentVariables: asked.contentVariables ?? null,
-    mediaUrl: asked.mediaUrl ?? null,
-    priority: asked.priority,
-    category: asked.category ?? null,
-    campaign: asked.campaign ?? null,
-    metadata: asked.metadata ?? null,
-    onUnknown: 'hold',
-    acceptedAt: acceptedAt.toISOString(),
-    sendAt: null,
-    validityPeriodSeconds: null,
-  };
-}
-
-async function isRepeat({ producers, markerDeadlineMs, log }: AcceptMessageDeps, { id, requestHash }: AcceptedMessage): Promise<boolean> {
+async function isRepeat(deps: AcceptMessageDeps, { id, producer, requestHash }: AcceptedMessage): Promise<boolean> {
+  const { producers, markerDeadlineMs, metrics, log } = deps;
   let earlier: string | null;
   try {
-    earlier = await withDeadline(producers.markIdempotent(id, requestHash), markerDeadlineMs);
+    earlier = await withDeadline(producers.markIdempotent({ id, producer, requestHash }), markerDeadlineMs);
   } catch (error) {
     // Whatever became of the marker, nothing was added to the queue.
     log.debug({ messageId: id, err: error }, 'idempotency marker could not be read');
     throw unavailable(error);
   }
   if (earlier !== null && earlier !== requestHash) {
+    metrics.idempotencyConflicts.inc();
     throw new AppError(
       'IDEMPOTENCY_KEY_REUSED',
       'This Idempotency-Key came with another message before. Use a new key for a new message, or repeat the first one unchanged.',

@@ -1,11 +1,10 @@
-import type { Sender } from '@tickmark/domain';
+import type { MessagePolicy, Sender } from '@tickmark/domain';
 import { createAuthenticator, createServer, registerOpenApi, type ApiKey, type HttpServer } from '@tickmark/http';
 import type { Producers } from '@tickmark/queues';
 import { VERSION, type Clock, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
 import { createCommits } from './commits.ts';
 import { DEADLINES, type Deadlines } from './deadlines.ts';
 import { createIntakeBacklogGuard } from './intake-backlog.ts';
-import type { MessagePolicy } from './message-policy.ts';
 import { createReadiness } from './readiness.ts';
 import { addInboundRoute } from './routes/inbound.ts';
 import { addMessageRoutes } from './routes/messages.ts';

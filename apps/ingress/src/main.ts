@@ -1,4 +1,4 @@
-import { parseSenders } from '@tickmark/domain';
+import { parseAllowedRecipients, parseSenders } from '@tickmark/domain';
 import { listen, parseApiKeys } from '@tickmark/http';
 import { createProducers } from '@tickmark/queues';
 import {
@@ -13,7 +13,6 @@ import {
 } from '@tickmark/runtime';
 import { createIngress } from './create-ingress.ts';
 import { DEADLINES } from './deadlines.ts';
-import { parseAllowedRecipients } from './message-policy.ts';
 
 const config = loadConfig(keysUsedBy('ingress'), {
   parse: { TWILIO_SENDERS: parseSenders, API_KEYS: parseApiKeys, ALLOWED_RECIPIENTS: parseAllowedRecipients },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CATEGORIES, PRIORITIES } from './message-request.ts';
+import { CATEGORIES, ON_UNKNOWN, PRIORITIES } from './message-request.ts';
 
 /** One accepted message on its way from the ingress to its row: everything that the row needs, nothing that only HTTP knows. */
 export const acceptedMessageSchema = z.object({
@@ -19,7 +19,7 @@ export const acceptedMessageSchema = z.object({
   category: z.enum(CATEGORIES).nullable(),
   campaign: z.string().nullable(),
   metadata: z.record(z.string(), z.string()).nullable(),
-  onUnknown: z.enum(['hold', 'resend']),
+  onUnknown: z.enum(ON_UNKNOWN),
   /** ISO 8601, the ingress's clock. */
   acceptedAt: z.iso.datetime(),
   /** ISO 8601; null = now. */

@@ -1,14 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import {
-  bodySchema,
-  contentVariablesSchema,
-  mediaUrlSchema,
-  metadataSchema,
-  notAvailableYet,
-  recipientSchema,
-  text,
-} from './message-fields.ts';
+import { bodySchema, contentVariablesSchema, mediaUrlSchema, metadataSchema, recipientSchema, text } from './message-fields.ts';
 
 /** The messages of a refusal with their paths, or the accepted value. */
 function check(schema: z.ZodType, value: unknown): unknown {
@@ -69,6 +61,10 @@ describe('a body', () => {
 
   it.each(UNSTORABLE)('%j is refused', (body) => {
     expect(check(bodySchema, body)).toEqual([': must not contain NUL or lone surrogates']);
+  });
+
+  it.each([' ', '\n', ' \t\u00a0'])('%j holds nothing to read and is refused', (body) => {
+    expect(check(bodySchema, body)).toEqual([': must hold more than white space']);
   });
 
   it('may hold newlines and tabs', () => {
@@ -211,15 +207,5 @@ describe('a name in content variables or metadata', () => {
     check(metadataSchema, JSON.parse('{"__proto__":{"polluted":"yes"},"constructor":"a"}'));
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
-  });
-});
-
-describe('a property that is not available yet', () => {
-  it.each([null, 0, '', 'x', {}, false])('is refused with %j, never ignored', (value) => {
-    expect(check(notAvailableYet, value)).toEqual([': not available yet: leave it out']);
-  });
-
-  it('may be left out', () => {
-    expect(check(notAvailableYet, undefined)).toBeUndefined();
   });
 });

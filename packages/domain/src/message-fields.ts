@@ -10,6 +10,8 @@ const METADATA_BYTES_MAX = 4096;
 const CONTENT_VARIABLES_MAX = 100;
 const NAME_CHARACTERS_MAX = 128;
 const MEDIA_URL_CHARACTERS_MAX = 2048;
+/** Twilio's bounds for ValidityPeriod. */
+const VALIDITY_SECONDS_MAX = 36_000;
 
 /** A string that is not empty and that every store takes. */
 export function text(charactersMax: number): z.ZodString {
@@ -38,6 +40,7 @@ export const recipientSchema = z
 export const bodySchema = z
   .string(mustBe('a string'))
   .min(1, 'must not be empty')
+  .refine((body) => body === '' || /\S/.test(body), 'must hold more than white space')
   .refine((body) => !hasMoreCodePoints(body, BODY_CODE_POINTS_MAX), {
     params: { apiCode: 'BODY_TOO_LONG' },
     error: `must be at most ${BODY_CODE_POINTS_MAX} characters: shorten it or send it as several messages`,
@@ -72,8 +75,22 @@ export const metadataSchema = stringPairs({
   .refine((pairs) => Object.keys(pairs).length <= METADATA_PAIRS_MAX, `must have at most ${METADATA_PAIRS_MAX} pairs`)
   .refine((pairs) => Buffer.byteLength(JSON.stringify(pairs)) <= METADATA_BYTES_MAX, `must be at most ${METADATA_BYTES_MAX} bytes of JSON`);
 
-/** Sending later, expiring and choosing what an unknown outcome leads to are agreed but not built: refused, never ignored. */
-export const notAvailableYet = z.never({ error: 'not available yet: leave it out' }).optional();
+/** A moment, in UTC from here on: two ways to write it are one request. How far ahead it may lie depends on now, which no schema knows. */
+export const sendAtSchema = z
+  .preprocess(
+    // ISO 8601 lets a time end with its minutes; the schema behind does not.
+    (value) => (typeof value === 'string' ? value.replace(/(T\d\d:\d\d)(?=Z|[+-])/, '$1:00') : value),
+    z.iso.datetime({ offset: true, error: 'must be a date and time in ISO 8601 with its offset, such as 2030-01-31T09:00:00+01:00' }),
+  )
+  .transform((moment) => new Date(moment).toISOString())
+  .meta({ description: 'When to send; at most 35 days ahead, a time that has passed means now' });
+
+/** Seconds from the later of acceptance and `sendAt` in which the message may still be sent. */
+export const validityPeriodSchema = z
+  .int(mustBe('a whole number of seconds'))
+  .min(1, `must be from 1 to ${VALIDITY_SECONDS_MAX} seconds`)
+  .max(VALIDITY_SECONDS_MAX, `must be from 1 to ${VALIDITY_SECONDS_MAX} seconds`)
+  .meta({ description: 'Seconds after acceptance, or after sendAt, in which the message is worth sending' });
 
 /**
  * An object of strings, however its names look: "__proto__", which zod's record drops without a word, is refused like every name

@@ -1,16 +1,17 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { CATEGORIES, messageRequestSchema, PRIORITIES, validateMessageRequest } from './message-request.ts';
+import { CATEGORIES, messageRequestSchema, ON_UNKNOWN, PRIORITIES, validateMessageRequest } from './message-request.ts';
 
 const TO = '+15550100200';
 const STORED_TO = 'whatsapp:+15550100200';
 const TEMPLATE = `HX${'0a'.repeat(16)}`;
+const NOW = new Date('2030-01-01T00:00:00Z');
 const CONTENT = 'give either contentSid (with contentVariables) or body and/or mediaUrl';
 
 /** A refusal as `code` and `path: message` lines. */
 function refusalOf(input: unknown): { code: string; problems: string[] } {
-  const result = validateMessageRequest(input);
+  const result = validateMessageRequest(input, NOW);
   if (result.ok) throw new Error('accepted');
   return { code: result.code, problems: result.problems.map(({ path, message }) => `${path}: ${message}`) };
 }
@@ -37,7 +38,8 @@ describe('a message request', () => {
       { body: 'x', from: 'support', category: 'utility', campaign: 'c', metadata: { a: 'b' } },
     ],
   ])('may be %s', (_label, input, expected) => {
-    expect(validateMessageRequest({ to: TO, ...input })).toEqual({ ok: true, request: { to: STORED_TO, priority: 'bulk', ...expected } });
+    const request = { to: STORED_TO, priority: 'bulk', onUnknown: 'hold', ...expected };
+    expect(validateMessageRequest({ to: TO, ...input }, NOW)).toEqual({ ok: true, request });
   });
 
   it('is bulk unless it says otherwise, because a campaign must not overtake one-time passwords', () => {
@@ -48,7 +50,25 @@ describe('a message request', () => {
   });
 
   it.each(CATEGORIES)('may have the category %s', (category) => {
-    expect(validateMessageRequest({ to: TO, body: 'x', category })).toMatchObject({ ok: true, request: { category } });
+    expect(validateMessageRequest({ to: TO, body: 'x', category }, NOW)).toMatchObject({ ok: true, request: { category } });
+  });
+
+  it.each(ON_UNKNOWN)('may ask for %s when its outcome is unknown', (onUnknown) => {
+    expect(validateMessageRequest({ to: TO, body: 'x', onUnknown }, NOW)).toMatchObject({ ok: true, request: { onUnknown } });
+  });
+
+  it.each([
+    ['in UTC', '2030-01-31T09:00:00Z', '2030-01-31T09:00:00.000Z'],
+    ['with an offset', '2030-01-31T09:00:00.25+05:30', '2030-01-31T03:30:00.250Z'],
+    ['without seconds', '2030-01-31T09:00-01:00', '2030-01-31T10:00:00.000Z'],
+    ['35 days ahead', '2030-02-05T00:00:00Z', '2030-02-05T00:00:00.000Z'],
+    ['in the past', '1999-12-31T23:59:59Z', '1999-12-31T23:59:59.000Z'],
+  ])('may be sent later, at a time %s', (_label, sendAt, instant) => {
+    expect(validateMessageRequest({ to: TO, body: 'x', sendAt }, NOW)).toMatchObject({ ok: true, request: { sendAt: instant } });
+  });
+
+  it.each([1, 36_000])('may be worth sending for %i seconds only', (validityPeriod) => {
+    expect(validateMessageRequest({ to: TO, body: 'x', validityPeriod }, NOW)).toMatchObject({ ok: true, request: { validityPeriod } });
   });
 
   it('is an input that OpenAPI can describe', () => {
@@ -57,7 +77,12 @@ describe('a message request', () => {
       type: 'object',
       required: ['to'],
       additionalProperties: false,
-      properties: { body: { maxLength: 1600 } },
+      properties: {
+        body: { maxLength: 1600 },
+        sendAt: { type: 'string', format: 'date-time' },
+        validityPeriod: { type: 'integer', minimum: 1, maximum: 36_000 },
+        onUnknown: { enum: ['hold', 'resend'], default: 'hold' },
+      },
     });
   });
 });
@@ -105,9 +130,8 @@ describe('a refused message request', () => {
       [expect.stringMatching(/^contentVariables.name: must not contain a newline/) as string],
     ],
     ['bad metadata', { body: 'x', metadata: { a: 1 } }, 'VALIDATION_FAILED', ['metadata.a: must be a string']],
-    ['sendAt', { body: 'x', sendAt: '2030-01-01T00:00:00Z' }, 'VALIDATION_FAILED', ['sendAt: not available yet: leave it out']],
-    ['validityPeriod', { body: 'x', validityPeriod: 60 }, 'VALIDATION_FAILED', ['validityPeriod: not available yet: leave it out']],
-    ['onUnknown', { body: 'x', onUnknown: 'hold' }, 'VALIDATION_FAILED', ['onUnknown: not available yet: leave it out']],
+    ['a choice for unknown outcomes', { body: 'x', onUnknown: 'drop' }, 'VALIDATION_FAILED', ['onUnknown: must be one of hold, resend']],
+    ['a body of white space', { body: ' \n\t' }, 'VALIDATION_FAILED', ['body: must hold more than white space']],
     ['no content', {}, 'VALIDATION_FAILED', [`: ${CONTENT}`]],
     ['text and template', { body: 'x', contentSid: TEMPLATE }, 'VALIDATION_FAILED', [`: ${CONTENT}`]],
     ['media and template', { mediaUrl: 'https://example.com/a', contentSid: TEMPLATE }, 'VALIDATION_FAILED', [`: ${CONTENT}`]],
@@ -125,6 +149,44 @@ describe('a refused message request', () => {
     ],
   ])('names %s', (_label, input, code, problems) => {
     expect(refusalOf({ to: TO, ...input })).toEqual({ code, problems });
+  });
+
+  it.each([
+    null,
+    '',
+    'tomorrow',
+    1_900_000_000,
+    '2030-01-31',
+    '2030-01-31T09:00:00',
+    '2030-02-30T09:00:00Z',
+    '2030-01-31T24:00:00Z',
+    '2030-01-31T09:00:00+0100',
+    '2030-01-31 09:00:00Z',
+    '+012030-01-31T09:00:00Z',
+  ])('says how to write a time when sendAt is %j', (sendAt) => {
+    expect(refusalOf({ to: TO, body: 'x', sendAt })).toEqual({
+      code: 'VALIDATION_FAILED',
+      problems: ['sendAt: must be a date and time in ISO 8601 with its offset, such as 2030-01-31T09:00:00+01:00'],
+    });
+  });
+
+  it('says that a time is too far ahead, also beside other problems', () => {
+    const sendAt = '2030-02-05T00:00:00.001Z';
+    expect(refusalOf({ to: TO, body: 'x', sendAt })).toEqual({
+      code: 'VALIDATION_FAILED',
+      problems: ['sendAt: must be at most 35 days ahead'],
+    });
+    expect(refusalOf({ to: 'x', body: 'x', sendAt: '2031-01-01T00:00:00Z' })).toEqual({
+      code: 'INVALID_RECIPIENT',
+      problems: [expect.stringMatching(/^to: /), 'sendAt: must be at most 35 days ahead'],
+    });
+  });
+
+  it.each([0, -1, 36_001, 1.5, '60', null, Infinity])('says how long a validity may be when it is %j', (validityPeriod) => {
+    expect(refusalOf({ to: TO, body: 'x', validityPeriod })).toEqual({
+      code: 'VALIDATION_FAILED',
+      problems: [expect.stringMatching(/^validityPeriod: must be (from 1 to 36000|a whole number of) seconds/)],
+    });
   });
 
   it.each([undefined, null, [], 'x', 5, true])('names %j as no object', (input) => {
@@ -157,7 +219,7 @@ describe('a refused message request', () => {
   it('is not answered with more than was asked: 50 problems, 200 characters of a path', () => {
     const unknowns = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`unknown${index}`, 1]));
     expect(refusalOf({ to: TO, body: 'x', ...unknowns }).problems).toHaveLength(50);
-    const result = validateMessageRequest({ to: TO, body: 'x', [`${'x'.repeat(199)}😀${'x'.repeat(1000)}`]: 1 });
+    const result = validateMessageRequest({ to: TO, body: 'x', [`${'x'.repeat(199)}😀${'x'.repeat(1000)}`]: 1 }, NOW);
     const paths = result.ok ? [] : result.problems.map(({ path }) => path);
     expect(paths).toEqual([`${'x'.repeat(199)}\ufffd`]);
   });
@@ -165,7 +227,8 @@ describe('a refused message request', () => {
   it('never repeats a value, which may be a phone or a text', () => {
     const secret = 'SECRET5550100';
     const input = { to: secret, from: { secret }, body: [secret], contentSid: secret, contentVariables: secret, mediaUrl: secret };
-    const more = { priority: secret, category: secret, campaign: { secret }, metadata: secret, sendAt: secret };
+    const later = { sendAt: secret, validityPeriod: secret, onUnknown: secret };
+    const more = { priority: secret, category: secret, campaign: { secret }, metadata: secret, ...later };
     expect(JSON.stringify(refusalOf({ ...input, ...more }))).not.toContain(secret);
   });
 });
@@ -188,6 +251,8 @@ describe('validateMessageRequest', () => {
       contentVariables: fc.oneof(fc.dictionary(fc.string(), fc.string({ unit: 'binary' })), fc.json(), odd),
       mediaUrl: fc.oneof(fc.webUrl(), fc.string({ unit: 'binary' }), odd),
       priority: fc.oneof(fc.constantFrom(...PRIORITIES), odd),
+      sendAt: fc.oneof(fc.date({ noInvalidDate: true }).map(String), fc.constant('2030-01-01T00:00:00Z'), odd),
+      validityPeriod: fc.oneof(fc.integer(), odd),
       metadata: fc.oneof(fc.dictionary(fc.string(), fc.string()), odd),
     },
     { requiredKeys: [] },
@@ -196,7 +261,7 @@ describe('validateMessageRequest', () => {
   it('never throws and answers by its own rules, whatever it is given', () => {
     fc.assert(
       fc.property(fc.oneof(odd, fc.jsonValue(), nearly), (input) => {
-        const result = validateMessageRequest(input);
+        const result = validateMessageRequest(input, NOW);
         expect(result.ok ? result.request.to.startsWith('whatsapp:') : result.problems.length > 0).toBe(true);
       }),
       { numRuns: 300 },
@@ -215,7 +280,7 @@ describe('validateMessageRequest', () => {
     });
     fc.assert(
       fc.property(request, (input) => {
-        const result = validateMessageRequest(input);
+        const result = validateMessageRequest(input, NOW);
         expect(result.ok ? JSON.stringify(result.request) : '').not.toMatch(/\\u0000|\\ud[89a-f]/);
       }),
       { numRuns: 400 },
@@ -223,7 +288,14 @@ describe('validateMessageRequest', () => {
   });
 
   it('gives back a request that it accepts again unchanged', () => {
-    const result = validateMessageRequest({ to: TO, contentSid: TEMPLATE, contentVariables: '{"1":"Ann"}', metadata: { a: 'b' } });
-    expect(result.ok && validateMessageRequest(result.request)).toEqual(result);
+    const asked = {
+      to: TO,
+      contentSid: TEMPLATE,
+      contentVariables: '{"1":"Ann"}',
+      metadata: { a: 'b' },
+      sendAt: '2030-01-02T00:00:00+02:00',
+    };
+    const result = validateMessageRequest(asked, NOW);
+    expect(result.ok && validateMessageRequest(result.request, NOW)).toEqual(result);
   });
 });

@@ -4,14 +4,19 @@ import {
   contentVariablesSchema,
   mediaUrlSchema,
   metadataSchema,
-  notAvailableYet,
   recipientSchema,
+  sendAtSchema,
   text,
+  validityPeriodSchema,
 } from './message-fields.ts';
 
 export const PRIORITIES = ['transactional', 'bulk'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 export const CATEGORIES = ['marketing', 'utility', 'authentication', 'service'] as const;
+/** What becomes of a message that Twilio may have created, or not: it waits for a person, or is sent again once its absence is proven. */
+export const ON_UNKNOWN = ['hold', 'resend'] as const;
+
+const SEND_AHEAD_DAYS_MAX = 35;
 
 /** More problems than these help nobody and would make the answer larger than the request. */
 const PROBLEMS_MAX = 50;
@@ -30,9 +35,9 @@ export const messageRequestSchema = z
         .optional(),
       contentVariables: contentVariablesSchema.optional(),
       mediaUrl: mediaUrlSchema.optional(),
-      sendAt: notAvailableYet,
-      validityPeriod: notAvailableYet,
-      onUnknown: notAvailableYet,
+      sendAt: sendAtSchema.optional(),
+      validityPeriod: validityPeriodSchema.optional(),
+      onUnknown: z.enum(ON_UNKNOWN, `must be one of ${ON_UNKNOWN.join(', ')}`).default('hold'),
       priority: z.enum(PRIORITIES, `must be one of ${PRIORITIES.join(', ')}`).default('bulk'),
       category: z.enum(CATEGORIES, `must be one of ${CATEGORIES.join(', ')}`).optional(),
       campaign: text(128).optional(),
@@ -62,18 +67,28 @@ export type MessageRequestResult =
  * Checks everything about a request that Twilio or our stores would reject and that needs no configuration to know. Never throws,
  * whatever the value.
  *
+ * @param now for how far ahead `sendAt` may lie
  * @returns the parsed request (recipient in its stored form, defaults filled in), or the problems found (50 at most, none of them
  *   repeats a value). The code is that of the first problem that has one of its own, else VALIDATION_FAILED.
  */
-export function validateMessageRequest(input: unknown): MessageRequestResult {
+export function validateMessageRequest(input: unknown, now: Date): MessageRequestResult {
   const parsed = messageRequestSchema.safeParse(input);
-  if (parsed.success) return { ok: true, request: parsed.data };
-  const { issues } = parsed.error;
+  const tooFar = problemsOfSendAt(input, now);
+  if (parsed.success && tooFar.length === 0) return { ok: true, request: parsed.data };
+  const issues = parsed.error?.issues ?? [];
   return {
     ok: false,
     code: issues.map(ownCodeOf).find((code) => code !== undefined) ?? 'VALIDATION_FAILED',
-    problems: issues.flatMap(toProblems).slice(0, PROBLEMS_MAX),
+    problems: [...issues.flatMap(toProblems), ...tooFar].slice(0, PROBLEMS_MAX),
   };
+}
+
+/** Asked of the input itself, so that it is told beside other problems too. */
+function problemsOfSendAt(input: unknown, now: Date): ValidationProblem[] {
+  const given = typeof input === 'object' && input !== null && 'sendAt' in input ? input.sendAt : undefined;
+  const sendAt = given === undefined ? undefined : sendAtSchema.safeParse(given).data;
+  if (sendAt === undefined || Date.parse(sendAt) - now.getTime() <= SEND_AHEAD_DAYS_MAX * 86_400_000) return [];
+  return [{ path: 'sendAt', message: `must be at most ${SEND_AHEAD_DAYS_MAX} days ahead` }];
 }
 
 function refuseUnclearContent(request: Record<string, unknown>, context: z.RefinementCtx): void {

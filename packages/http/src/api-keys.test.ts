@@ -30,6 +30,7 @@ describe('parseApiKeys', () => {
   test.each([
     ['a name with other characters', `my shop:${A}`, /entry 1: the name/],
     ['no name', `:${A}`, /entry 1: the name/],
+    ['a name under which the system derives ids', `external:${A}`, /entry 1: the name must not be "external"/],
     ['a key instead of its hash', 'shop:secretkey', /entry 1: the hash must be the SHA-256/],
     ['no hash', 'shop', /entry 1: the hash/],
     ['a scope that does not exist', `shop:${A}:write`, /entry 1: the scopes must be of send, read, admin/],

@@ -1,3 +1,5 @@
+import { findNameProblem } from '@tickmark/domain';
+
 export const SCOPES = ['send', 'read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
@@ -14,7 +16,6 @@ export interface ApiKey {
   expiresOn: string | null;
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const SHA256 = /^[0-9a-fA-F]{64}$/;
 const ALIAS = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const FORM = 'name:sha256hex[:scopes[:aliases[:expiry]]], joined by commas; scopes and aliases joined by +';
@@ -42,7 +43,8 @@ export function parseApiKeys(text: string): ApiKey[] {
 /** Problems go to `complain`; what is returned then is never used. */
 function parseApiKey(entry: string, complain: (problem: string) => void): ApiKey {
   const [name = '', hash = '', scopes = '', aliases = '', expiry = '', ...rest] = entry.split(':').map((part) => part.trim());
-  if (!NAME.test(name)) complain('the name must be 1 to 64 letters, digits, dots, underscores or hyphens');
+  const nameProblem = findNameProblem(name);
+  if (nameProblem !== null) complain(nameProblem);
   if (!SHA256.test(hash)) complain('the hash must be the SHA-256 of the key as 64 hexadecimal digits');
   const scopeList = splitList(scopes);
   if (!scopeList.every(isScope)) complain(`the scopes must be of ${SCOPES.join(', ')}`);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { randomApiKey } from '@tickmark/testing';
 import { describe, expect, test } from 'vitest';
 import { parseApiKeys, type ApiKey } from './api-keys.ts';
-import { createAuthenticator, requireAlias } from './authenticate.ts';
+import { createAuthenticator } from './authenticate.ts';
 import { ask, startServer } from './fixtures/start-server.ts';
 
 const KEY = randomApiKey();
@@ -93,24 +93,6 @@ describe('scopes', () => {
       expect([path, answer.status]).toEqual([path, status]);
       expect(answer.json?.error?.code).toBe(status === 403 ? 'FORBIDDEN_SCOPE' : undefined);
     }
-  });
-});
-
-describe('aliases', () => {
-  const identity = (aliases: string[] | null) => ({ name: 'shop', scopes: ['send' as const], aliases });
-
-  test.each([
-    ['a key without aliases uses every sender', identity(null)],
-    ['a bound key uses its senders', identity(['sales', 'support'])],
-    ['nobody is bound on an open route', null],
-  ])('%s', (_name, who) => {
-    expect(() => requireAlias(who, 'support')).not.toThrow();
-  });
-
-  test('another sender is 403 FORBIDDEN_SENDER and names those that are allowed', () => {
-    expect(() => requireAlias(identity(['sales']), 'support')).toThrow(
-      expect.objectContaining({ code: 'FORBIDDEN_SENDER', message: expect.stringContaining('sales') }),
-    );
   });
 });
 

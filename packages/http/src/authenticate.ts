@@ -59,13 +59,6 @@ export async function createAuthenticator(
   };
 }
 
-/** @throws AppError FORBIDDEN_SENDER when the key is bound to other aliases. */
-export function requireAlias(identity: ApiKeyIdentity | null, alias: string): void {
-  const allowed = identity?.aliases ?? null;
-  if (allowed === null || allowed.includes(alias)) return;
-  throw new AppError('FORBIDDEN_SENDER', `This API key may only use the senders ${allowed.join(', ')}. Set from to one of them.`);
-}
-
 function findKey(keys: readonly ApiKey[], request: FastifyRequest, reply: FastifyReply, now: Date): ApiKey {
   const presented = /^Bearer +([!-~]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
   if (presented === undefined) throw unauthenticated(reply, 'Send an API key in the header: Authorization: Bearer <key>.');

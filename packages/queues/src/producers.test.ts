@@ -140,13 +140,22 @@ test('more send jobs than fit into one round are all added, and found, in order'
 test('the idempotency mark tells the hash of the first request of an id, for a day', async () => {
   const producers = room.producers();
   const id = randomUUID();
-  expect(await producers.markIdempotent(id, 'first')).toBeNull();
-  expect(await producers.markIdempotent(id, 'first')).toBe('first');
-  expect(await producers.markIdempotent(id, 'other')).toBe('first');
-  expect(await producers.markIdempotent(id, 'third')).toBe('first');
-  const seconds = await room.redis.ttl(`${room.base}:idempotency:${id}`);
+  const mark = (requestHash: string) => producers.markIdempotent({ id, producer: 'shop', requestHash });
+  expect(await mark('first')).toBeNull();
+  expect(await mark('first')).toBe('first');
+  expect(await mark('other')).toBe('first');
+  expect(await mark('third')).toBe('first');
+  const seconds = await room.redis.ttl(`${room.base}:idempotency:shop:${id}`);
   expect(seconds).toBeGreaterThan(86_300);
   expect(seconds).toBeLessThanOrEqual(86_400);
+});
+
+test('the idempotency mark of one producer is not told to another one that names the same id', async () => {
+  const producers = room.producers();
+  const id = randomUUID();
+  expect(await producers.markIdempotent({ id, producer: 'shop', requestHash: 'of the shop' })).toBeNull();
+  expect(await producers.markIdempotent({ id, producer: 'mail', requestHash: 'of the mail' })).toBeNull();
+  expect(await producers.markIdempotent({ id, producer: 'shop', requestHash: 'another' })).toBe('of the shop');
 });
 
 test('the age of intake is that of the oldest job that waits, put off or with a priority alike, and not of a running one', async () => {

@@ -27,6 +27,9 @@ export interface ProducersOptions {
   deadlineMs?: number;
 }
 
+/** One request as its repeats are recognised by. */
+export type IdempotencyMark = Pick<AcceptedMessage, 'id' | 'producer' | 'requestHash'>;
+
 /**
  * Writers of every queue over one connection. Each call settles within its deadline: fulfilled = in Redis; `QueueUnavailableError` =
  * certainly not; `QueueTimeoutError` = may still land. Each job id follows from its content, so any call may be repeated.
@@ -43,8 +46,11 @@ export interface Producers {
   addSend(jobs: readonly SendJob[]): Promise<void>;
   /** For each job, in order: does Redis hold one of that id, waiting, delayed or running? The deadline holds for each 500. */
   hasSendJobs(jobs: readonly Pick<SendJob, 'id' | 'sender'>[]): Promise<boolean[]>;
-  /** Marks the id for 24 h. @returns the body hash of the earlier request of that id, or null when this is the first. */
-  markIdempotent(id: string, bodyHash: string): Promise<string | null>;
+  /**
+   * Marks that this producer asked for this id, for 24 h. @returns the hash of its earlier request of that id, or null when this is the
+   * first; what another producer asked for under the same id is not told.
+   */
+  markIdempotent(mark: IdempotencyMark): Promise<string | null>;
   /** Age of the oldest intake job that waits (active ones do not), in milliseconds; 0 when none does. */
   oldestIntakeAgeMs(): Promise<number>;
   /** Round trip in milliseconds. */
@@ -90,8 +96,8 @@ export function createProducers(options: ProducersOptions): Producers {
       }
       return found;
     },
-    markIdempotent: (id, bodyHash) =>
-      connection.run(() => redis.set(`${base}:idempotency:${id}`, bodyHash, 'EX', IDEMPOTENCY_SECONDS, 'NX', 'GET')),
+    markIdempotent: ({ id, producer, requestHash }) =>
+      connection.run(() => redis.set(`${base}:idempotency:${producer}:${id}`, requestHash, 'EX', IDEMPOTENCY_SECONDS, 'NX', 'GET')),
     async oldestIntakeAgeMs() {
       const [state] = await connection.run(() => inspectQueues(redis, base, [QUEUES.intake]));
       return state?.oldestAgeMs ?? 0;

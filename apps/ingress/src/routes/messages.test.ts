@@ -66,6 +66,17 @@ describe('POST /v1/messages', () => {
     expect(messages.map(({ contentVariables }) => contentVariables)).toEqual([{ '1': 'Ada' }, { '1': 'Ada' }]);
   });
 
+  it('answers "scheduled" for a time to come, and the queue holds the time, the validity and the choice', async () => {
+    const sendAt = new Date(Date.now() + 3_600_000).toISOString();
+    const later = await ingress.post(message({ sendAt, validityPeriod: 90, onUnknown: 'resend' }));
+    const now = await ingress.post(message({ sendAt: '2020-01-01T00:00:00+01:00' }));
+    expect([later.json, now.json]).toMatchObject([{ status: 'scheduled' }, { status: 'accepted' }]);
+    expect((await ingress.enqueued()).messages).toMatchObject([
+      { id: later.json.id, sendAt, validityPeriodSeconds: 90, onUnknown: 'resend' },
+      { id: now.json.id, sendAt: null, validityPeriodSeconds: null, onUnknown: 'hold' },
+    ]);
+  });
+
   it('keeps transactional and bulk messages in jobs of their own', async () => {
     await Promise.all(Array.from({ length: 20 }, (_, index) => ingress.post(message({ priority: index % 2 ? 'bulk' : 'transactional' }))));
     const { messages } = await ingress.enqueued();
@@ -93,9 +104,10 @@ describe('POST /v1/messages', () => {
       ['no recipient', { body: 'x' }, {}, 400, 'VALIDATION_FAILED', /to: /],
       ['an unknown property', message({ colour: 'red' }), {}, 400, 'VALIDATION_FAILED', /colour/],
       ['neither text nor template', { to: '+15005550006' }, {}, 400, 'VALIDATION_FAILED', /contentSid.* or body/],
-      ['sendAt', message({ sendAt: '2030-01-01T00:00:00Z' }), {}, 400, 'VALIDATION_FAILED', /sendAt: not available yet/],
-      ['validityPeriod', message({ validityPeriod: 60 }), {}, 400, 'VALIDATION_FAILED', /validityPeriod: not available yet/],
-      ['onUnknown', message({ onUnknown: 'resend' }), {}, 400, 'VALIDATION_FAILED', /onUnknown: not available yet/],
+      ['a time without an offset', message({ sendAt: '2030-01-01T00:00:00' }), {}, 400, 'VALIDATION_FAILED', /sendAt: must be a date/],
+      ['a time too far ahead', message({ sendAt: '2999-01-01T00:00:00Z' }), {}, 400, 'VALIDATION_FAILED', /sendAt: .* 35 days/],
+      ['a validity of no time', message({ validityPeriod: 0 }), {}, 400, 'VALIDATION_FAILED', /validityPeriod: must be from 1/],
+      ['an unknown choice', message({ onUnknown: 'drop' }), {}, 400, 'VALIDATION_FAILED', /onUnknown: must be one of/],
       ['a recipient that cannot be', message({ to: '12' }), {}, 400, 'INVALID_RECIPIENT', /to: must be \+/],
       ['a text of 1,601 characters', message({ body: longBody }), {}, 400, 'BODY_TOO_LONG', /at most 1600/],
       ['a sender that is none', message({ from: 'nobody' }), {}, 400, 'UNKNOWN_SENDER', /support, news/],
@@ -207,6 +219,20 @@ describe('POST /v1/messages', () => {
       const id = '01926f3e-7a11-7c3d-9d0a-5b8f2f0a6c11';
       const { json } = await ingress.post(message(), { 'idempotency-key': `id:${id}` });
       expect(json.id).toBe(id);
+      await ingress.enqueued();
+    });
+
+    it('does not show a producer what another one asked for under the same id, and counts what it refuses', async () => {
+      const key = { 'idempotency-key': 'id:01926f3e-7a11-7c3d-9d0a-5b8f2f0a6c12' };
+      const asked = message();
+      const mine = await ingress.post(asked, key);
+      const theirs = await ingress.post(message(), { ...key, authorization: `Bearer ${ingress.keys.mail}` });
+      expect([mine.status, theirs.status]).toEqual([202, 202]);
+      expect(theirs.headers.get('idempotency-replayed')).toBeNull();
+      const conflicts = async () => (await ingress.metrics.idempotencyConflicts.get()).values[0]?.value ?? 0;
+      const before = await conflicts();
+      expect((await ingress.post({ ...asked, campaign: 'other' }, key)).status).toBe(422);
+      expect(await conflicts()).toBe(before + 1);
       await ingress.enqueued();
     });
 

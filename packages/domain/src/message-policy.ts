@@ -1,5 +1,6 @@
-import { AppError, normalizeRecipient, resolveSender, type Sender } from '@tickmark/domain';
-import { requireAlias, type ApiKeyIdentity } from '@tickmark/http';
+import { AppError } from './api-errors.ts';
+import { normalizeRecipient } from './recipients.ts';
+import { resolveSender, type Sender } from './senders.ts';
 
 /** What the configuration allows a message to be. */
 export interface MessagePolicy {
@@ -12,18 +13,27 @@ export interface MessagePolicy {
 /**
  * The sender that `from` names, the first one when absent.
  *
- * @throws AppError UNKNOWN_SENDER or FORBIDDEN_SENDER; both name the aliases that the key may use.
+ * @param aliases those that the producer may use; null = all
+ * @throws AppError UNKNOWN_SENDER or FORBIDDEN_SENDER; both name the aliases that the producer may use.
  */
-export function chooseSender({ senders }: MessagePolicy, identity: ApiKeyIdentity | null, from: string | undefined): Sender {
+export function chooseSender({ senders }: Pick<MessagePolicy, 'senders'>, aliases: readonly string[] | null, from?: string): Sender {
   const sender = resolveSender(senders, from);
   if (!sender) {
-    const usable = senders.map(({ alias }) => alias).filter((alias) => !identity?.aliases || identity.aliases.includes(alias));
+    const usable = senders.map(({ alias }) => alias).filter((alias) => aliases?.includes(alias) ?? true);
     throw new AppError('UNKNOWN_SENDER', `No sender has this alias or address. Set from to one of: ${usable.join(', ')}.`, {
       details: [{ path: 'from', message: 'names no configured sender' }],
     });
   }
-  requireAlias(identity, sender.alias);
-  return sender;
+  if (aliases?.includes(sender.alias) ?? true) return sender;
+  throw new AppError('FORBIDDEN_SENDER', `This API key may only use the senders ${aliases?.join(', ')}. Set from to one of them.`);
+}
+
+/** Twilio's 63031, which it finds only after its own queue. @throws AppError INVALID_RECIPIENT */
+export function refuseOwnAddress(sender: Pick<Sender, 'address'>, recipient: string): void {
+  if (recipient !== sender.address) return;
+  throw new AppError('INVALID_RECIPIENT', 'A sender cannot write to itself. Correct to, or set from to another sender.', {
+    details: [{ path: 'to', message: 'is the address of the sender itself' }],
+  });
 }
 
 /** Keeps a system that is being tried out from writing to strangers. @throws AppError RECIPIENT_NOT_ALLOWED */
