@@ -11,6 +11,7 @@ import {
 } from '@tickmark/delivery';
 import type { StatusEvent } from '@tickmark/domain';
 import { createGroupCommit, type GroupCommit, type Metrics } from '@tickmark/runtime';
+import type { MessagesClient } from '@tickmark/twilio';
 
 /** Claims and outcomes: their statements end sooner than their callers come, so without a pause each would carry a handful. */
 const SEND_INTERVAL_MS = 20;
@@ -27,9 +28,17 @@ export interface RecordBatches {
   drain(): Promise<void>;
 }
 
-export function createRecordBatches({ db, metrics }: { db: Database; metrics: Metrics }): RecordBatches {
+export interface RecordBatchesDeps {
+  db: Database;
+  twilio: Pick<MessagesClient, 'credentialsFingerprint'>;
+  metrics: Metrics;
+}
+
+export function createRecordBatches({ db, twilio, metrics }: RecordBatchesDeps): RecordBatches {
   const shared = { minIntervalMs: SEND_INTERVAL_MS, inFlightMax: IN_FLIGHT_MAX, metrics };
-  const claims = createGroupCommit({ site: 'claims', flush: (items: Claim[]) => claimForSending(db, items), ...shared });
+  // Asked each time: the secret may have been replaced a moment ago, which ends a stop of the account.
+  const claim = (items: Claim[]) => claimForSending(db, items, { account: twilio.credentialsFingerprint() });
+  const claims = createGroupCommit({ site: 'claims', flush: claim, ...shared });
   const outcomes = createGroupCommit({ site: 'outcomes', flush: (items: OutcomeRecord[]) => recordOutcome(db, items), ...shared });
   const statuses = createGroupCommit({
     site: 'statuses',

@@ -1,4 +1,12 @@
-import { findWaiting, markStaleSending, withAdvisoryLock, type Database, type WaitingCursor } from '@tickmark/delivery';
+import {
+  findWaiting,
+  markStaleSending,
+  unparkMessages,
+  withAdvisoryLock,
+  type Database,
+  type ParkedCursor,
+  type WaitingCursor,
+} from '@tickmark/delivery';
 import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { Producers } from '@tickmark/queues';
 import { waited } from './waited.ts';
@@ -26,20 +34,29 @@ export interface Sweep {
   stale: number;
   enqueued: number;
   /** Where the next pass goes on; undefined = from the front. */
-  next: WaitingCursor | undefined;
+  next: SweepCursor | undefined;
+}
+
+/** The two walks that a pass may not finish. */
+export interface SweepCursor {
+  waiting: WaitingCursor | undefined;
+  parked: ParkedCursor | null;
 }
 
 /**
- * One pass, by one process at a time: stale claims become `unknown`, waiting rows without a job get one.
+ * One pass, by one process at a time: stale claims become `unknown`, rows parked under a stop that is over wait again, waiting rows without
+ * a job get one.
  *
  * @returns null when another process sweeps. Safe to repeat at any time: a job that is there already stays as it is.
  */
-export async function sweepOnce(deps: SweeperDeps, from?: WaitingCursor): Promise<Sweep | null> {
+export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor): Promise<Sweep | null> {
   const result = await withAdvisoryLock(deps.db, 'sweeper', async () => {
     const stale = await markStaleSending(deps.db, { olderThanSeconds: STALE_SENDING_SECONDS });
     // At once: the rest needs Redis, and it is in Redis's outages that this matters most.
     if (stale > 0) deps.metrics.messageStatus.inc({ status: 'unknown' }, stale);
-    return { stale, ...(await enqueueForgotten(deps, from)) };
+    const parked = await unparkMessages(deps.db, { after: from?.parked ?? null, rowsMax: PASS_ROWS_MAX });
+    const { enqueued, next: waiting } = await enqueueForgotten(deps, from?.waiting);
+    return { stale, enqueued, next: { waiting, parked: parked.next } };
   });
   if (!result.ran) return null;
   const { stale, enqueued } = result.value;
@@ -48,7 +65,10 @@ export async function sweepOnce(deps: SweeperDeps, from?: WaitingCursor): Promis
   return result.value;
 }
 
-async function enqueueForgotten({ db, producers, clock }: SweeperDeps, from: WaitingCursor | undefined): Promise<Omit<Sweep, 'stale'>> {
+async function enqueueForgotten(
+  { db, producers, clock }: SweeperDeps,
+  from: WaitingCursor | undefined,
+): Promise<{ enqueued: number; next: WaitingCursor | undefined }> {
   let after = from;
   let enqueued = 0;
   for (let seen = 0; seen < PASS_ROWS_MAX; seen += PAGE_ROWS) {
@@ -68,7 +88,7 @@ async function enqueueForgotten({ db, producers, clock }: SweeperDeps, from: Wai
 export function startSweeper(deps: SweeperDeps, intervalMs = INTERVAL_MS): { close(): Promise<void> } {
   const stop = new AbortController();
   const running = (async () => {
-    let next: WaitingCursor | undefined;
+    let next: SweepCursor | undefined;
     while (await waited(intervalMs, stop.signal)) {
       try {
         next = (await sweepOnce(deps, next))?.next;

@@ -5,6 +5,7 @@ import { createDatabase } from './database.ts';
 import {
   acceptedMessage,
   accepted,
+  CLAIM_RULES,
   deliveryRoom,
   randomSid,
   rejected,
@@ -77,6 +78,7 @@ describe('a claim', () => {
       await claimForSending(
         room.db,
         [first, second].map((token) => ({ id, token })),
+        CLAIM_RULES,
       ),
     );
     expect(answers.map((answer) => answer.kind)).toEqual(['claimed', 'not_mine']);
@@ -86,7 +88,7 @@ describe('a claim', () => {
   it('is granted to both of two callers with one token', async () => {
     const { id } = await room.insert();
     const claim = { id, token: randomUUID() };
-    const answers = valuesOf(await claimForSending(room.db, [claim, claim]));
+    const answers = valuesOf(await claimForSending(room.db, [claim, claim], CLAIM_RULES));
     expect(answers.map((answer) => answer.kind)).toEqual(['claimed', 'claimed']);
     expect(await room.row(id)).toMatchObject({ attempts: 1 });
   });
@@ -102,6 +104,7 @@ describe('a claim', () => {
       await claimForSending(
         room.db,
         ids.map((id) => ({ id, token: randomUUID() })),
+        CLAIM_RULES,
       ),
     );
     expect(answers.map((answer) => answer.kind)).toEqual(['ended', 'not_due', 'claimed']);
@@ -200,7 +203,7 @@ describe('claims under concurrency', () => {
       const batches = pools.flatMap((pool) =>
         [1, 2, 3, 4, 5].map((turn) => {
           const wanted = ids.map((id) => ({ id, token: randomUUID() }));
-          return claimForSending(pool, turn % 2 ? wanted : wanted.toReversed());
+          return claimForSending(pool, turn % 2 ? wanted : wanted.toReversed(), CLAIM_RULES);
         }),
       );
       const answers = (await Promise.all(batches)).flatMap(valuesOf);

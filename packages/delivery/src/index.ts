@@ -1,6 +1,6 @@
 export { applyStatuses, type StatusApplied } from './apply-statuses.ts';
 export { checkDatabase, type DatabaseCheck } from './check-database.ts';
-export { claimForSending, type Claim, type ClaimAnswer } from './claim-for-sending.ts';
+export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from './claim-for-sending.ts';
 export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts';
 export { findWaiting, type WaitingCursor, type WaitingMessage } from './find-waiting.ts';
@@ -20,4 +20,6 @@ export { recordInbound, type InboundRecorded } from './record-inbound.ts';
 export { recordOutcome, type OutcomeRecord, type RecordAnswer } from './record-outcome.ts';
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
 export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
+export { endStop, listStops, openStop, type EndStop, type OpenStop, type SendStop, type StopTarget } from './send-stops.ts';
+export { unparkMessages, type ParkedCursor } from './unpark-messages.ts';
 export { withAdvisoryLock, type AdvisoryLockResult } from './with-advisory-lock.ts';

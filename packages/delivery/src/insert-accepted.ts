@@ -11,7 +11,7 @@ export interface InsertedMessage {
   id: string;
   /** `conflict_hash`: the id is there with another request; `conflict_producer`: it belongs to someone else. Both are audited. */
   result: 'inserted' | 'exists' | 'conflict_hash' | 'conflict_producer';
-  /** The row is claimable: it needs a send job. */
+  /** The row is claimable and not parked under a stop: it needs a send job. */
   waiting: boolean;
   status: MessageStatus;
   /** When a claim may first succeed; null when the row does not wait. */
@@ -48,7 +48,8 @@ export function insertAccepted(db: Pick<Database, 'sql'>, messages: readonly Acc
 interface Row {
   id: string;
   status: MessageStatus;
-  dueAt: Date;
+  /** Null for a parked row. */
+  dueAt: Date | null;
   sender: string | null;
   priority: Priority;
   producer: string | null;
@@ -93,7 +94,7 @@ function readRows(sql: postgres.ISql, ids: readonly string[]) {
 }
 
 function rowColumns(sql: postgres.ISql) {
-  return sql`id, status, due_at AS "dueAt", sender, priority, producer, encode(request_hash, 'hex') AS "requestHash"`;
+  return sql`id, status, NULLIF(due_at, 'infinity') AS "dueAt", sender, priority, producer, encode(request_hash, 'hex') AS "requestHash"`;
 }
 
 /** Recognises a free text in a list of Twilio, also when ours is redacted. */
@@ -104,7 +105,7 @@ function sha256(body: string | null): string | null {
 function describe(message: AcceptedMessage, row: Row | undefined, inserted: boolean): InsertedMessage {
   // Only cleanup could have removed it, and that takes nothing that is younger than days.
   if (row === undefined) throw new Error('a row vanished between two statements');
-  const waiting = CLAIMABLE_STATUSES.includes(row.status);
+  const waiting = CLAIMABLE_STATUSES.includes(row.status) && row.dueAt !== null;
   return {
     id: row.id,
     result: inserted ? 'inserted' : compare(message, row),

@@ -3,7 +3,7 @@ import type { Settled } from '@tickmark/runtime';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
 import { claimForSending } from './claim-for-sending.ts';
-import { accepted, acceptedMessage, deliveryRoom, randomSid, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { accepted, acceptedMessage, CLAIM_RULES, deliveryRoom, randomSid, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
 import { insertAccepted } from './insert-accepted.ts';
 import { recordInbound } from './record-inbound.ts';
 import { recordOutcome } from './record-outcome.ts';
@@ -22,7 +22,7 @@ describe('batches with the same rows in opposite order', () => {
       const insert = (batch: typeof messages) => insertAccepted(room.db, batch);
       await Promise.all([bothWays(messages, insert), bothWays(messages, insert)]);
       const claims = messages.map(({ id }) => ({ id, token: randomUUID() }));
-      await bothWays(claims, (batch) => claimForSending(room.db, batch));
+      await bothWays(claims, (batch) => claimForSending(room.db, batch, CLAIM_RULES));
       const calls = claims.map((claim) => ({ ...claim, sid: randomSid() }));
       const records = calls.map(({ id, token, sid }) => ({ id, token, attempt: 1, outcome: accepted(sid) }));
       const named = calls.map(({ id, sid }) => statusEvent({ messageId: id, attempt: 1, messageSid: sid, rawStatus: 'sent' }));

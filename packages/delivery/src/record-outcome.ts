@@ -62,7 +62,7 @@ function recordRows(sql: postgres.ISql, batch: readonly OutcomeRecord[]) {
       SELECT id, status, rank, attempts, claim_token, message_sid, sid_source, outcome, due_at
       FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
     ), decided AS MATERIALIZED (
-      SELECT r.*, l.status AS old_status, l.due_at AS old_due_at, ${decide(sql)} AS verdict
+      SELECT r.*, l.status AS old_status, NULLIF(l.due_at, 'infinity') AS old_due_at, ${decide(sql)} AS verdict
       FROM records r LEFT JOIN locked l USING (id)
     ), winners AS MATERIALIZED (
       SELECT DISTINCT ON (id) * FROM decided WHERE verdict IN ('record', 'fill') ORDER BY id, position

@@ -348,6 +348,10 @@ export const senders = pgTable(
 );
 
 const STOP_SCOPES = ['all', 'account', 'sender', 'campaign', 'template'] as const;
+const STOP_SOURCES = ['operator', 'breaker'] as const;
+
+export type StopScope = (typeof STOP_SCOPES)[number];
+export type StopSource = (typeof STOP_SOURCES)[number];
 
 /**
  * What must not be sent at the moment, and why: an operator's stop switch, or a breaker that opened. The claim reads it, so that nothing
@@ -376,7 +380,7 @@ export const sendStops = pgTable(
   (table) => [
     primaryKey({ columns: [table.scope, table.target, table.source] }),
     check('scope_known', oneOf('scope', STOP_SCOPES)),
-    check('source_known', oneOf('source', ['operator', 'breaker'])),
+    check('source_known', oneOf('source', STOP_SOURCES)),
   ],
 );
 

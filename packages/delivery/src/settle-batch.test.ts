@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
 import { claimForSending } from './claim-for-sending.ts';
-import { accepted, acceptedMessage, deliveryRoom, randomSid, rejected, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import {
+  accepted,
+  acceptedMessage,
+  CLAIM_RULES,
+  deliveryRoom,
+  randomSid,
+  rejected,
+  statusEvent,
+  valuesOf,
+} from './fixtures/delivery-room.ts';
 import { insertAccepted } from './insert-accepted.ts';
 import { recordInbound } from './record-inbound.ts';
 import { recordOutcome } from './record-outcome.ts';
@@ -36,7 +45,7 @@ describe('one poisoned item in a batch of 200', () => {
     const messages = Array.from({ length: BATCH }, () => acceptedMessage());
     valuesOf(await insertAccepted(room.db, messages));
     const claims = messages.map(({ id }, index) => ({ id: index === POISONED ? 'no uuid' : id, token: randomUUID() }));
-    const settled = await claimForSending(room.db, claims);
+    const settled = await claimForSending(room.db, claims, CLAIM_RULES);
     expect(indexesOfErrors(settled)).toEqual([POISONED]);
     expect(settled.filter((result) => result.ok && result.value.kind === 'claimed')).toHaveLength(BATCH - 1);
   });
@@ -45,7 +54,7 @@ describe('one poisoned item in a batch of 200', () => {
     const messages = Array.from({ length: BATCH }, () => acceptedMessage());
     valuesOf(await insertAccepted(room.db, messages));
     const claims = messages.map(({ id }) => ({ id, token: randomUUID() }));
-    valuesOf(await claimForSending(room.db, claims));
+    valuesOf(await claimForSending(room.db, claims, CLAIM_RULES));
     const records = claims.map(({ id, token }, index) => ({
       id,
       token,
@@ -90,7 +99,7 @@ describe('text that Postgres cannot store', () => {
     const event = statusEvent({ rawStatus: poison, from: poison, to: poison, channelStatusMessage: poison });
     expect(valuesOf(await applyStatuses(room.db, [event, event])).map(({ logged }) => logged)).toEqual([true, false]);
     const token = randomUUID();
-    valuesOf(await claimForSending(room.db, [{ id: message.id, token }]));
+    valuesOf(await claimForSending(room.db, [{ id: message.id, token }], CLAIM_RULES));
     const outcome = { ...rejected(), requestId: poison };
     expect(valuesOf(await recordOutcome(room.db, [{ id: message.id, attempt: 1, token, outcome }]))[0]).toMatchObject({ kind: 'recorded' });
   });

@@ -51,6 +51,24 @@ const request = (fields: Partial<SendRequest> = {}): SendRequest => ({
   ...fields,
 });
 
+test('the fingerprint of the credentials follows a secret that is replaced, and shows neither', () => {
+  let secret = 'a secret';
+  const { client } = createClient({ apiKeySecret: { reveal: () => secret } });
+  const before = client.credentialsFingerprint();
+  expect(before).toMatch(/^[0-9a-f]{16}$/);
+  expect(client.credentialsFingerprint()).toBe(before);
+  secret = 'another secret';
+  expect(client.credentialsFingerprint()).not.toBe(before);
+  const unreadable = createClient({
+    apiKeySecret: {
+      reveal: () => {
+        throw new Error('away');
+      },
+    },
+  });
+  expect(unreadable.client.credentialsFingerprint()).toMatch(/^[0-9a-f]{16}$/);
+});
+
 describe('what Twilio is asked', () => {
   const formOf = async (fields: Partial<SendRequest>, options: Partial<MessagesClientOptions> = {}) => {
     const twilio = await startTwilio(CREATED);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { MessageListInstanceCreateOptions } from 'twilio/lib/rest/api/v2010/account/message.js';
 import type { SendOutcome, SendRequest, UnknownReason } from '@tickmark/domain';
 import { createErrorLogLimiter, type ErrorLogLimiter, type Logger } from '@tickmark/runtime';
@@ -23,6 +24,11 @@ export interface MessagesClient {
    * everything that is not proven. Not safe to repeat after `accepted` or `unknown`.
    */
   create(request: SendRequest): Promise<SendOutcome>;
+  /**
+   * Names the credentials as they are now, 16 hex: a stop of the account holds for them alone, so that new ones end it. Tells nothing
+   * about the secret.
+   */
+  credentialsFingerprint(): string;
   /** Drops the connections. Calls in flight end as `unknown`. */
   close(): void;
 }
@@ -53,8 +59,19 @@ export function createMessagesClient(options: MessagesClientOptions): MessagesCl
         return error instanceof CallError ? judgeFailure(error) : unknown('unrecognized-answer', NO_EVIDENCE);
       }
     },
+    credentialsFingerprint: () => fingerprintOf(apiKeySid, apiKeySecret),
     close: () => httpClient.close(),
   };
+}
+
+function fingerprintOf(sid: string, secret: { reveal(): string }): string {
+  let text = sid;
+  try {
+    text += secret.reveal();
+  } catch {
+    // Unreadable: every call then ends before it connects, so it does not matter that no stop is known under this name.
+  }
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function toCreateParams(request: SendRequest, statusCallback: MessagesClientOptions['statusCallback']): MessageListInstanceCreateOptions {

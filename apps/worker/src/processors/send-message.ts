@@ -11,6 +11,9 @@ import { repeatUntilWritten } from '../repeat-until-written.ts';
 /** Longest time from asking for the claim to the call. Beyond it the claim may soon be judged stale, so the call is not made. */
 const CLAIM_TO_CALL_MS_MAX = 5_000;
 
+/** How long a message under a stop is left alone, so that it leaves soon after the stop has ended. */
+const STOPPED_MS_MAX = 5_000;
+
 /** A wake-up a moment after a row is due, so that the claim does not come a moment before. */
 const WAKE_UP_MARGIN_MS = 50;
 
@@ -34,7 +37,7 @@ export function createSendMessageProcessor(deps: SendMessageDeps) {
     const token = randomUUID();
     const elapsedMs = startStopwatch(clock);
     const answer = await repeatUntilWritten(() => batches.claims.commit({ id, token }), clock);
-    if (answer.kind !== 'claimed') return endWithoutCall(answer);
+    if (answer.kind !== 'claimed') return endWithoutCall(answer, clock);
     await failpoints.reach('after-claim');
     await failpoints.reach('before-post');
     if (elapsedMs() > CLAIM_TO_CALL_MS_MAX) return giveBack(deps, id, token);
@@ -49,9 +52,13 @@ export function createSendMessageProcessor(deps: SendMessageDeps) {
   };
 }
 
-function endWithoutCall(answer: Exclude<ClaimAnswer, Claimed>): Outcome {
-  // `ended` and `not_mine` are someone else's work, done or under way: this job has nothing left to do.
-  return answer.kind === 'not_due' ? snooze(answer.dueAt.getTime() + WAKE_UP_MARGIN_MS) : done();
+function endWithoutCall(answer: Exclude<ClaimAnswer, Claimed>, clock: Clock): Outcome {
+  if (answer.kind === 'not_due') return snooze(answer.dueAt.getTime() + WAKE_UP_MARGIN_MS);
+  if (answer.kind === 'stopped') {
+    return snooze(Math.min(answer.untilMs ?? Infinity, clock.now().getTime() + STOPPED_MS_MAX) + WAKE_UP_MARGIN_MS);
+  }
+  // A parked row gets a job from the sweeper when its stop has ended. `ended` and `not_mine` are someone else's work, done or under way.
+  return done();
 }
 
 /** The greater of both clocks: the monotonic one stands still while a machine sleeps, the other one can be set back. */
