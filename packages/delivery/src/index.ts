@@ -1,4 +1,5 @@
 export { applyStatuses, type StatusApplied } from './apply-statuses.ts';
+export { awaitStopEffective, type StopEffective } from './await-stop-effective.ts';
 export { checkDatabase, type DatabaseCheck } from './check-database.ts';
 export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from './claim-for-sending.ts';
 export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';
