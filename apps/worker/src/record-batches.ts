@@ -9,9 +9,10 @@ import {
   type RecordAnswer,
   type StatusApplied,
 } from '@tickmark/delivery';
-import type { StatusEvent } from '@tickmark/domain';
+import { decideOnRefusal, type StatusEvent } from '@tickmark/domain';
 import { createGroupCommit, type GroupCommit, type Metrics } from '@tickmark/runtime';
 import type { MessagesClient } from '@tickmark/twilio';
+import type { ErrorPolicies } from './error-policies.ts';
 
 /** Claims and outcomes: their statements end sooner than their callers come, so without a pause each would carry a handful. */
 const SEND_INTERVAL_MS = 20;
@@ -28,18 +29,20 @@ export interface RecordBatches {
   drain(): Promise<void>;
 }
 
-export interface RecordBatchesDeps {
+interface RecordBatchesDeps {
   db: Database;
   twilio: Pick<MessagesClient, 'credentialsFingerprint'>;
+  policies: Pick<ErrorPolicies, 'actionFor'>;
   metrics: Metrics;
 }
 
-export function createRecordBatches({ db, twilio, metrics }: RecordBatchesDeps): RecordBatches {
+export function createRecordBatches({ db, twilio, policies, metrics }: RecordBatchesDeps): RecordBatches {
   const shared = { minIntervalMs: SEND_INTERVAL_MS, inFlightMax: IN_FLIGHT_MAX, metrics };
   // Asked each time: the secret may have been replaced a moment ago, which ends a stop of the account.
   const claim = (items: Claim[]) => claimForSending(db, items, { account: twilio.credentialsFingerprint() });
+  const decide = (code: number) => decideOnRefusal(code, policies.actionFor(code));
   const claims = createGroupCommit({ site: 'claims', flush: claim, ...shared });
-  const outcomes = createGroupCommit({ site: 'outcomes', flush: (items: OutcomeRecord[]) => recordOutcome(db, items), ...shared });
+  const outcomes = createGroupCommit({ site: 'outcomes', flush: (items: OutcomeRecord[]) => recordOutcome(db, items, decide), ...shared });
   const statuses = createGroupCommit({
     site: 'statuses',
     flush: (items: StatusEvent[]) => applyStatuses(db, items),

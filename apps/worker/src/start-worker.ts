@@ -16,12 +16,14 @@ import {
   type QueueWorker,
 } from '@tickmark/queues';
 import type { MessagesClient } from '@tickmark/twilio';
+import { createErrorPolicies } from './error-policies.ts';
 import { isAlive } from './is-alive.ts';
 import { createInboundProcessor } from './processors/inbound.ts';
 import { createIntakeProcessor } from './processors/intake.ts';
 import { createSendMessageProcessor } from './processors/send-message.ts';
 import { createStatusCallbackProcessor } from './processors/status-callback.ts';
 import { createRecordBatches } from './record-batches.ts';
+import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
 import { createSenderWorkers } from './sender-workers.ts';
 import { startSweeper } from './sweeper.ts';
 import { untilDatabaseReady } from './until-database-ready.ts';
@@ -41,6 +43,8 @@ export interface WorkerDeps {
   clock: Clock;
   metrics: Metrics;
   log: Logger;
+  /** Who is told what calls and callbacks show beyond their own message; nobody unless given. */
+  signals?: SendSignals;
 }
 
 export interface WorkerSettings {
@@ -70,8 +74,10 @@ export interface RunningWorker {
 /**
  * Starts to consume as soon as Postgres answers and its migrations are there, whenever that is: a store that is away never ends the process.
  */
-export function startWorker(deps: WorkerDeps, settings: WorkerSettings): RunningWorker {
-  const batches = createRecordBatches(deps);
+export function startWorker(given: WorkerDeps, settings: WorkerSettings): RunningWorker {
+  const deps = { signals: NO_SIGNALS, ...given };
+  const policies = createErrorPolicies(deps);
+  const batches = createRecordBatches({ ...deps, policies });
   const stop = new AbortController();
   const workers: QueueWorker[] = [];
   const shared = { redisUrl: settings.redisUrl, base: settings.base, metrics: deps.metrics, log: deps.log };
@@ -125,6 +131,7 @@ export function startWorker(deps: WorkerDeps, settings: WorkerSettings): Running
   const sweeper = startSweeper(deps, settings.sweepIntervalMs);
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
     await seedSenders(deps.db, settings.senders);
+    await policies.refresh();
     await senders.refresh();
     if (!stop.signal.aborted) consume();
   });
@@ -137,7 +144,12 @@ export function startWorker(deps: WorkerDeps, settings: WorkerSettings): Running
     stopTaking: async (deadlineMs) => {
       stop.abort();
       await starting;
-      await Promise.all([sweeper.close(), senders.close(deadlineMs), ...workers.map((worker) => worker.close(deadlineMs))]);
+      await Promise.all([
+        policies.close(),
+        sweeper.close(),
+        senders.close(deadlineMs),
+        ...workers.map((worker) => worker.close(deadlineMs)),
+      ]);
     },
     drain: async () => {
       await Promise.all([batches.drain(), canary.close(WATCHERS_DEADLINE_MS), queueMetrics.close()]);

@@ -26,12 +26,14 @@ describe('a claim', () => {
       contentSid: 'HX1',
       body: null,
       contentVariables: { '1': 'Ann "x"\\' },
+      campaign: 'spring',
       validityPeriodSeconds: 600,
     });
     const { token, answer } = await room.claim(message.id);
     expect(answer).toEqual({
       kind: 'claimed',
       sender: 'support',
+      campaign: 'spring',
       claimedAt: expect.any(Date),
       request: {
         messageId: message.id,

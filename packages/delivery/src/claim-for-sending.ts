@@ -26,7 +26,7 @@ export interface ClaimRules {
  * - `not_mine`: another token holds it, or the row does not exist.
  */
 export type ClaimAnswer =
-  | { kind: 'claimed'; request: SendRequest; sender: string; claimedAt: Date }
+  | { kind: 'claimed'; request: SendRequest; sender: string; campaign: string | null; claimedAt: Date }
   | { kind: 'not_due'; dueAt: Date }
   | { kind: 'stopped'; untilMs: number | null }
   | { kind: 'parked' }
@@ -63,6 +63,7 @@ interface ClaimRow {
   contentVariables: string | null;
   mediaUrl: string | null;
   priority: Priority;
+  campaign: string | null;
   validitySeconds: number | null;
 }
 
@@ -142,7 +143,7 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[], rules: ClaimRule
       ) END AS "stoppedUntil",
       COALESCE(n.attempts, d.attempts) AS attempt, COALESCE(n.claimed_at, d.claimed_at) AS "claimedAt",
       d.sender, d.sender_address AS "senderAddress", d.recipient, d.body, d.content_sid AS "contentSid",
-      d.content_variables AS "contentVariables", d.media_url AS "mediaUrl", d.priority,
+      d.content_variables AS "contentVariables", d.media_url AS "mediaUrl", d.priority, d.campaign,
       CASE WHEN d.expires_at IS NOT NULL
         THEN GREATEST(${VALIDITY_SECONDS_MIN}, floor(extract(epoch FROM d.expires_at - now())))::int END AS "validitySeconds"
     FROM decided d LEFT JOIN claimed n ON n.id = d.id
@@ -150,8 +151,8 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[], rules: ClaimRule
 }
 
 function toAnswer(row: ClaimRow): ClaimAnswer {
-  const { verdict, status, sender, claimedAt, dueAt, stoppedUntil } = row;
-  if (verdict === 'claimed') return { kind: verdict, request: toRequest(row), sender, claimedAt };
+  const { verdict, status, sender, campaign, claimedAt, dueAt, stoppedUntil } = row;
+  if (verdict === 'claimed') return { kind: verdict, request: toRequest(row), sender, campaign, claimedAt };
   // A waiting row always has a due time (a CHECK): the second condition is for the compiler alone.
   if (verdict === 'not_due' && dueAt !== null) return { kind: verdict, dueAt };
   if (verdict === 'stopped') return { kind: verdict, untilMs: stoppedUntil?.getTime() ?? null };

@@ -16,6 +16,7 @@ export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
 export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
 export { markStaleSending } from './mark-stale-sending.ts';
 export type { TimelineEntry } from './message-timeline.ts';
+export { listErrorPolicies, type ErrorPolicy } from './list-error-policies.ts';
 export { migrateDatabase } from './migrate-database.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
 export { recordOutcome, type OutcomeRecord, type RecordAnswer } from './record-outcome.ts';

@@ -1,4 +1,4 @@
-import type { MessageStatus, SendOutcome } from '@tickmark/domain';
+import { decideOnRefusal, type MessageStatus, type RefusalDecision, type SendOutcome } from '@tickmark/domain';
 import type { Settled } from '@tickmark/runtime';
 import type postgres from 'postgres';
 import { applyEvidence } from './apply-evidence.ts';
@@ -29,17 +29,31 @@ const RETRY_AFTER_MS_MAX = 60_000;
 /**
  * Writes down what became of calls whose claims were granted. Answers are in the order of the records.
  *
- * A sid is never lost: with another token, or with rows that have the sid already, it is bound the way a callback's sid is.
+ * A sid is never lost: with another token, or with rows that have the sid already, it is bound the way a callback's sid is. A refused row
+ * never has one, and what it becomes is `decide`'s word on the code together with what the row has used up: its budget, its validity.
  * Safe to repeat: the same record is answered the same and changes nothing more.
  */
-export function recordOutcome(db: Pick<Database, 'sql'>, records: readonly OutcomeRecord[]): Promise<Settled<RecordAnswer>[]> {
+export function recordOutcome(
+  db: Pick<Database, 'sql'>,
+  records: readonly OutcomeRecord[],
+  decide: (errorCode: number) => RefusalDecision = decideOnRefusal,
+): Promise<Settled<RecordAnswer>[]> {
   return settleBatch(records, async (batch) => {
-    const rows = await inStatement(db.sql, (sql) => recordRows(sql, batch));
-    const unbound = batch.filter((_record, index) => rows[index]?.verdict === 'bind_first');
+    const decided = batch.map((record) => ({
+      ...record,
+      refusal: record.outcome.kind === 'rejected' ? decide(record.outcome.errorCode) : null,
+    }));
+    const rows = await inStatement(db.sql, (sql) => recordRows(sql, decided));
+    const unbound = decided.filter((_record, index) => rows[index]?.verdict === 'bind_first');
     if (unbound.length === 0) return rows.map(toAnswer);
     const bound = await inTransaction(db.sql, (tx) => bindSids(tx, unbound));
-    return batch.map((record, index) => bound.get(record) ?? toAnswer(rows[index]));
+    return decided.map((record, index) => bound.get(record) ?? toAnswer(rows[index]));
   });
+}
+
+interface DecidedRecord extends OutcomeRecord {
+  /** What a rejection leads to; null for every other outcome. */
+  refusal: RefusalDecision | null;
 }
 
 /**
@@ -54,21 +68,24 @@ interface RecordRow {
   dueAt: Date | null;
 }
 
-function recordRows(sql: postgres.ISql, batch: readonly OutcomeRecord[]) {
+function recordRows(sql: postgres.ISql, batch: readonly DecidedRecord[]) {
   const ids = batch.map((record) => record.id);
   return sql<RecordRow[]>`
     WITH records AS MATERIALIZED (${recordTable(sql, batch)}), locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever.
-      SELECT id, status, rank, attempts, claim_token, message_sid, sid_source, outcome, due_at
+      SELECT id, status, rank, attempts, claim_token, message_sid, sid_source, outcome, due_at, expires_at, throttles, refusals
       FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
     ), decided AS MATERIALIZED (
-      SELECT r.*, l.status AS old_status, NULLIF(l.due_at, 'infinity') AS old_due_at, ${decide(sql)} AS verdict
+      SELECT r.*, l.status AS old_status, NULLIF(l.due_at, 'infinity') AS old_due_at, l.expires_at, l.throttles, l.refusals,
+        ${judge(sql)} AS verdict
       FROM records r LEFT JOIN locked l USING (id)
     ), winners AS MATERIALIZED (
-      SELECT DISTINCT ON (id) * FROM decided WHERE verdict IN ('record', 'fill') ORDER BY id, position
+      -- Materialized for the random part of the next time: it is drawn once.
+      SELECT DISTINCT ON (id) *, now() + ${nextDelay(sql)} AS next_due_at
+      FROM decided WHERE verdict IN ('record', 'fill') ORDER BY id, position
     ), recorded AS (
       UPDATE whatsapp_messages m SET ${takeOutcome(sql)}
-      FROM winners w
+      FROM (SELECT *, ${nextStatus(sql)} AS next_status FROM winners) w
       WHERE m.id = w.id AND m.claim_token = w.token AND (m.message_sid IS NULL OR m.message_sid = w.message_sid)
       RETURNING m.id, m.status, m.due_at
     ), archived AS (
@@ -83,8 +100,9 @@ function recordRows(sql: postgres.ISql, batch: readonly OutcomeRecord[]) {
     ORDER BY d.position`;
 }
 
-function recordTable(sql: postgres.ISql, batch: readonly OutcomeRecord[]) {
+function recordTable(sql: postgres.ISql, batch: readonly DecidedRecord[]) {
   const outcomes = batch.map((record) => record.outcome);
+  const retries = batch.map(({ refusal }) => (refusal?.action === 'retry' ? refusal : null));
   return sql`
     SELECT * FROM unnest(
       ${batch.map((record) => record.id)}::uuid[], ${batch.map((record) => record.attempt)}::int[],
@@ -92,15 +110,19 @@ function recordTable(sql: postgres.ISql, batch: readonly OutcomeRecord[]) {
       ${outcomes.map((outcome) => (outcome.kind === 'accepted' ? sanitizeText(outcome.messageSid) : null))}::text[],
       ${outcomes.map((outcome) => outcome.errorCode)}::int[], ${outcomes.map((outcome) => outcome.httpStatus)}::int[],
       ${outcomes.map((outcome) => (outcome.kind === 'accepted' ? null : sanitizeText(outcome.requestId)))}::text[],
-      ${outcomes.map((outcome) => (outcome.kind === 'throttled' ? clampRetryAfter(outcome.retryAfterMs) : null))}::int[]
-    ) WITH ORDINALITY AS r (id, attempt, token, outcome, message_sid, error_code, http_status, request_id, retry_after_ms, position)`;
+      ${outcomes.map((outcome) => (outcome.kind === 'throttled' ? clampRetryAfter(outcome.retryAfterMs) : null))}::int[],
+      ${batch.map((record) => record.refusal?.action ?? null)}::text[],
+      ${retries.map((retry) => retry?.floorMs ?? null)}::int[], ${retries.map((retry) => retry?.baseMs ?? null)}::int[],
+      ${retries.map((retry) => retry?.capMs ?? null)}::int[], ${retries.map((retry) => (retry?.countsAsRefusal ? retry.budget : null))}::int[]
+    ) WITH ORDINALITY AS r (id, attempt, token, outcome, message_sid, error_code, http_status, request_id, retry_after_ms,
+      refusal, floor_ms, base_ms, cap_ms, budget, position)`;
 }
 
 function clampRetryAfter(ms: number | null): number | null {
   return ms === null ? null : Math.round(Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX));
 }
 
-function decide(sql: postgres.ISql) {
+function judge(sql: postgres.ISql) {
   const mine = sql`(l.claim_token = r.token AND l.attempts = r.attempt)`;
   return sql`CASE
     WHEN ${mine} AND l.outcome = r.outcome AND l.message_sid IS NOT DISTINCT FROM r.message_sid THEN 'repeated'
@@ -124,34 +146,47 @@ function decide(sql: postgres.ISql) {
 
 /** The newest attempt's columns always; the message's own only when the outcome decides them. */
 function takeOutcome(sql: postgres.ISql) {
-  const ifRecorded = (kind: SendOutcome['kind']) => sql`w.verdict = 'record' AND w.outcome = ${kind}`;
+  const becomes = (status: MessageStatus) => sql`w.verdict = 'record' AND w.next_status = ${status}`;
   return sql`
     outcome = w.outcome, ended_at = now(), http_status = w.http_status, request_id = w.request_id, updated_at = now(),
     message_sid = COALESCE(m.message_sid, w.message_sid),
     sid_source = COALESCE(NULLIF(m.sid_source, 'adopted'), CASE WHEN w.message_sid IS NOT NULL THEN 'record' END, m.sid_source),
-    status = CASE WHEN w.verdict = 'record' THEN
-      CASE w.outcome WHEN 'accepted' THEN 'queued' WHEN 'throttled' THEN 'retrying' WHEN 'rejected' THEN 'failed' ELSE 'unknown' END
-      ELSE m.status END,
-    rank = CASE WHEN w.verdict = 'record' THEN CASE w.outcome WHEN 'accepted' THEN 20 WHEN 'rejected' THEN 50 ELSE 0 END ELSE m.rank END,
+    status = CASE WHEN w.verdict = 'record' THEN w.next_status ELSE m.status END,
+    rank = CASE WHEN w.verdict = 'record' THEN CASE w.next_status WHEN 'queued' THEN 20 WHEN 'failed' THEN 50 ELSE 0 END ELSE m.rank END,
     error_code = CASE WHEN w.verdict = 'record' THEN w.error_code ELSE m.error_code END,
     queued_at = CASE WHEN w.outcome = 'accepted' THEN LEAST(m.queued_at, now()) ELSE m.queued_at END,
-    failed_at = CASE WHEN ${ifRecorded('rejected')} THEN now() ELSE m.failed_at END,
-    throttles = CASE WHEN ${ifRecorded('throttled')} THEN m.throttles + 1 ELSE 0 END,
-    due_at = CASE WHEN ${ifRecorded('throttled')} THEN now() + ${backoff(sql)} ELSE m.due_at END`;
+    failed_at = CASE WHEN ${becomes('failed')} THEN now() ELSE m.failed_at END,
+    throttles = CASE WHEN w.verdict = 'record' AND w.outcome = 'throttled' THEN m.throttles + 1 ELSE 0 END,
+    refusals = CASE WHEN ${becomes('retrying')} AND w.budget IS NOT NULL THEN m.refusals + 1 ELSE m.refusals END,
+    due_at = CASE WHEN ${becomes('retrying')} THEN w.next_due_at ELSE m.due_at END`;
 }
 
-/** What Twilio asked for, else random so that rows which were throttled together do not come back together. */
-function backoff(sql: postgres.ISql) {
+/** A refusal that does not count has no budget (null), which no comparison ever exceeds. */
+function nextStatus(sql: postgres.ISql) {
+  return sql`CASE
+    WHEN outcome = 'accepted' THEN 'queued'
+    WHEN outcome = 'throttled' THEN 'retrying'
+    WHEN outcome = 'unknown' THEN 'unknown'
+    WHEN refusal = 'hold' THEN 'held'
+    WHEN refusal = 'retry' AND (refusals >= budget OR next_due_at >= expires_at) IS NOT TRUE THEN 'retrying'
+    ELSE 'failed'
+  END`;
+}
+
+/** What Twilio asked for, else random so that rows which were turned away together do not come back together. */
+function nextDelay(sql: postgres.ISql) {
   return sql`COALESCE(
-    w.retry_after_ms * interval '1 millisecond',
-    LEAST(${BACKOFF_SECONDS_MAX}::float8, (0.5 + random() / 2) * 2 ^ LEAST(m.throttles, 10)) * interval '1 second')`;
+    retry_after_ms * interval '1 millisecond',
+    CASE refusal WHEN 'retry'
+      THEN (floor_ms + random() * LEAST(cap_ms, base_ms * 2::float8 ^ LEAST(refusals, 20))) * interval '1 millisecond' END,
+    LEAST(${BACKOFF_SECONDS_MAX}::float8, (0.5 + random() / 2) * 2 ^ LEAST(throttles, 10)) * interval '1 second')`;
 }
 
 /**
  * Lets records that the plain statement cannot place find their row or attempt: the token is another one's, the row is gone (a restored
  * backup), another row has the sid, or the row adopted one. What the call cannot have caused (a lower status) stays.
  */
-async function bindSids(tx: postgres.ISql, records: readonly OutcomeRecord[]): Promise<Map<OutcomeRecord, RecordAnswer>> {
+async function bindSids(tx: postgres.ISql, records: readonly DecidedRecord[]): Promise<Map<DecidedRecord, RecordAnswer>> {
   const sidOf = ({ outcome }: OutcomeRecord) => (outcome.kind === 'accepted' ? sanitizeText(outcome.messageSid) : null);
   const refused = records.filter((record) => sidOf(record) === null);
   if (refused.length > 0)

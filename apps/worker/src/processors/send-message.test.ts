@@ -49,6 +49,42 @@ describe('what Twilio answers decides what the row becomes', () => {
   });
 });
 
+describe('a refused call', () => {
+  const refuse = (code: number) => harness.answerWith(() => ({ status: 400, body: { code, message: 'no', status: 400 } }));
+  const jobOf = async (id: string) => (await harness.producers.hasSendJobs([{ id, sender: harness.sender.alias }]))[0];
+
+  it('that may pass by itself is made once and comes back later', async () => {
+    refuse(20409);
+    const id = await sendAndAwait('retrying');
+    expect(await harness.row(id)).toMatchObject({ error_code: 20409, attempts: 1 });
+    expect(harness.signaled).toContainEqual({ kind: 'refused', code: 20409, sender: harness.sender.alias, template: null, campaign: null });
+    harness.answerWith(() => created());
+    await waitFor(async () => (await harness.row(id))?.status === 'queued');
+    expect(callsFor(id)).toHaveLength(2);
+  });
+
+  it('that is to be repeated in hours keeps no job until then', async () => {
+    refuse(30003);
+    const id = await sendAndAwait('retrying');
+    await waitFor(async () => !(await jobOf(id)));
+    expect(callsFor(id)).toHaveLength(1);
+  });
+
+  it("obeys an operator's policy for its code", async () => {
+    const other = await createWorkerHarness();
+    await other.db.sql`INSERT INTO error_policies (code, action) VALUES (21408, 'hold')`;
+    other.answerWith(() => ({ status: 403, body: { code: 21408, message: 'no', status: 403 } }));
+    other.start();
+    const message = other.message();
+    await other.producers.addIntake([message], 'bulk');
+    await waitFor(async () => (await other.row(message.id))?.status === 'held');
+    expect(await other.row(message.id)).toMatchObject({ error_code: 21408, attempts: 1 });
+    expect(other.twilio.creates).toHaveLength(1);
+    await other.redis.dropAll();
+    await other.close();
+  });
+});
+
 it('a throttled message is tried again, as a new attempt of the same message', async () => {
   harness.answerWith((_form, call) => (call === first ? { status: 429, body: { code: 20429, message: 'slow', status: 429 } } : created()));
   const first = harness.twilio.creates.length + 1;

@@ -7,6 +7,8 @@ import type { MessagesClient } from '@tickmark/twilio';
 import { countMessageError } from '../count-message-error.ts';
 import type { RecordBatches } from '../record-batches.ts';
 import { repeatUntilWritten } from '../repeat-until-written.ts';
+import type { SendSignals } from '../send-signals.ts';
+import { ENQUEUE_AHEAD_MS } from './intake.ts';
 
 /** Longest time from asking for the claim to the call. Beyond it the claim may soon be judged stale, so the call is not made. */
 const CLAIM_TO_CALL_MS_MAX = 5_000;
@@ -21,6 +23,7 @@ export interface SendMessageDeps {
   db: Database;
   batches: RecordBatches;
   twilio: MessagesClient;
+  signals: SendSignals;
   failpoints: Failpoints;
   clock: Clock;
   metrics: Metrics;
@@ -53,12 +56,18 @@ export function createSendMessageProcessor(deps: SendMessageDeps) {
 }
 
 function endWithoutCall(answer: Exclude<ClaimAnswer, Claimed>, clock: Clock): Outcome {
-  if (answer.kind === 'not_due') return snooze(answer.dueAt.getTime() + WAKE_UP_MARGIN_MS);
+  if (answer.kind === 'not_due') return comeBack(answer.dueAt, clock);
   if (answer.kind === 'stopped') {
     return snooze(Math.min(answer.untilMs ?? Infinity, clock.now().getTime() + STOPPED_MS_MAX) + WAKE_UP_MARGIN_MS);
   }
   // A parked row gets a job from the sweeper when its stop has ended. `ended` and `not_mine` are someone else's work, done or under way.
   return done();
+}
+
+/** A row that is due much later gets a new job from the sweeper when its time comes, as every such row does. */
+function comeBack(dueAt: Date, clock: Clock): Outcome {
+  const wakeUpMs = dueAt.getTime() + WAKE_UP_MARGIN_MS;
+  return wakeUpMs - clock.now().getTime() > ENQUEUE_AHEAD_MS ? done() : snooze(wakeUpMs);
 }
 
 /** The greater of both clocks: the monotonic one stands still while a machine sleeps, the other one can be set back. */
@@ -74,13 +83,16 @@ async function giveBack({ db, clock, log }: SendMessageDeps, id: string, token: 
   return snooze(clock.now().getTime() + WAKE_UP_MARGIN_MS);
 }
 
-async function callTwilio({ twilio, clock, metrics, log }: SendMessageDeps, { request, sender }: Claimed): Promise<SendOutcome> {
+async function callTwilio(deps: SendMessageDeps, { request, sender, campaign }: Claimed): Promise<SendOutcome> {
+  const { twilio, signals, clock, metrics, log } = deps;
   const startedMs = clock.monotonicMs();
   const outcome = await twilio.create(request);
   const durationMs = Math.round(clock.monotonicMs() - startedMs);
   metrics.sendDuration.observe(durationMs / 1000);
   metrics.sendAttempts.inc({ sender, outcome: outcome.kind });
   if (outcome.kind === 'throttled') metrics.rateLimited.inc({ sender });
+  // Before the record, so that a breaker opens as early as can be.
+  if (outcome.kind === 'rejected') signals.refused(outcome.errorCode, { sender, template: request.contentSid, campaign });
   const { messageId, attempt } = request;
   const { kind, httpStatus, errorCode, requestId } = outcome;
   log.debug({ messageId, attempt, sender, outcome: kind, httpStatus, errorCode, requestId, durationMs }, 'twilio called');
@@ -88,7 +100,7 @@ async function callTwilio({ twilio, clock, metrics, log }: SendMessageDeps, { re
 }
 
 function reportRecorded(
-  { metrics, log }: SendMessageDeps,
+  { clock, metrics, log }: SendMessageDeps,
   { request, sender }: Claimed,
   outcome: SendOutcome,
   recorded: RecordAnswer,
@@ -103,5 +115,8 @@ function reportRecorded(
   if (recorded.status === 'unknown') {
     log.warn({ messageId, attempt, sender, httpStatus: outcome.httpStatus }, 'outcome unknown: not sent again until it is resolved');
   }
-  return recorded.dueAt === null ? done() : snooze(recorded.dueAt.getTime() + WAKE_UP_MARGIN_MS);
+  if (recorded.status === 'held') {
+    log.warn({ messageId, attempt, sender, errorCode: outcome.errorCode }, 'message held: its error code waits for a person');
+  }
+  return recorded.dueAt === null ? done() : comeBack(recorded.dueAt, clock);
 }

@@ -1,0 +1,18 @@
+/** What a message went out with: each may be what its error code shows to be broken. Null = it had none, or nobody knows. */
+export interface MessageOrigin {
+  /** Alias. */
+  sender: string | null;
+  /** Content sid. */
+  template: string | null;
+  campaign: string | null;
+}
+
+/** What calls and callbacks tell beyond their own message. Nobody waits for a signal, and none may throw. */
+export interface SendSignals {
+  /** Twilio refused a create call with this code: nothing was created. */
+  refused(code: number, origin: MessageOrigin): void;
+  /** A message that had been created failed with this code; told once per status. */
+  failedLater(code: number, origin: MessageOrigin): void;
+}
+
+export const NO_SIGNALS: SendSignals = { refused: () => {}, failedLater: () => {} };
