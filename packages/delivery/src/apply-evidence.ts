@@ -33,7 +33,7 @@ export interface AppliedEvidence {
 const ROUNDS_MAX = 6;
 
 /** Read by its code like PostgreSQL's own "could not serialize": the batch is given again. */
-class LostRaceError extends Error {
+export class LostRaceError extends Error {
   readonly code = '40001';
 }
 

@@ -1,9 +1,15 @@
+export { adoptByOperator, type OperatorAdoption } from './adopt-by-operator.ts';
+export { adoptListed, type ListVerdict, type PairSearched } from './adopt-listed.ts';
 export { applyStatuses, type StatusApplied } from './apply-statuses.ts';
 export { awaitStopEffective, type StopEffective } from './await-stop-effective.ts';
 export { checkDatabase, type DatabaseCheck } from './check-database.ts';
 export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from './claim-for-sending.ts';
 export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';
+export { closeUnknown } from './close-unknown.ts';
+export { countUnknown } from './count-unknown.ts';
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts';
+export { findControl, type ControlMessage } from './find-control.ts';
+export { findUnknown, type DueUnknown, type UnknownPair } from './find-unknown.ts';
 export { findWaiting, type WaitingCursor, type WaitingMessage } from './find-waiting.ts';
 export {
   getMessageDeliveryStatus,
@@ -14,13 +20,16 @@ export {
 } from './get-message-delivery-status.ts';
 export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
 export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
+export { getUnknown, listUnknown, type UnknownMessage } from './list-unknown.ts';
 export { markStaleSending } from './mark-stale-sending.ts';
 export type { TimelineEntry } from './message-timeline.ts';
 export { listErrorPolicies, type ErrorPolicy } from './list-error-policies.ts';
 export { migrateDatabase } from './migrate-database.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
+export { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
 export { recordOutcome, type OutcomeRecord, type RecordAnswer } from './record-outcome.ts';
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
+export { resendUnknown, type ResentMessage } from './resend-unknown.ts';
 export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
 export { endStop, listStops, openStop, type EndStop, type OpenStop, type SendStop, type StopTarget } from './send-stops.ts';
 export { unparkMessages, type ParkedCursor } from './unpark-messages.ts';

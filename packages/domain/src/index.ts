@@ -5,6 +5,7 @@ export { ERROR_CLASSES, RETRY_DECISIONS, type ErrorClass, type RetryDecision } f
 export * from './ids.ts';
 export * from './inbound-message.ts';
 export * from './listed-message.ts';
+export * from './match-listed.ts';
 export { BODY_CODE_POINTS_MAX } from './message-fields.ts';
 export * from './message-policy.ts';
 export * from './message-request.ts';

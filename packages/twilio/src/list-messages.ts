@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { MessageInstance, MessageListInstancePageOptions, MessagePage } from 'twilio/lib/rest/api/v2010/account/message.js';
 import type { ListedMessage } from '@tickmark/domain';
 import { createErrorLogLimiter, type ErrorLogLimiter, type Logger } from '@tickmark/runtime';
+import { MESSAGE_SID } from './message-sid.ts';
 import { createRequestPace } from './request-pace.ts';
 import { createSdkClient, type ApiOptions } from './sdk-client.ts';
 import { CallError, createTwilioHttpClient, type CallFailure } from './twilio-http-client.ts';
@@ -48,6 +49,8 @@ const PAGE_SIZE = 50;
 /** One person gets few messages in the minutes that we look back; more than so many pages is no single person. */
 const PAGES_MAX = 20;
 const TRIES_MAX = 3;
+/** Of a status word that is kept. */
+const STATUS_CHARACTERS_MAX = 64;
 
 /**
  * Twilio's list of messages over the official client. It asks for no DateSent: a message that was not sent yet has none, and it is those
@@ -115,10 +118,11 @@ function isAskedFor({ messagingServiceSid, createdAt }: ListedMessage, service: 
 /** A row whose sid or date cannot be read makes the whole list worthless: it may be the one that is looked for. */
 function readMessage(row: MessageInstance): ListedMessage {
   const { sid, status, errorCode, body, from, messagingServiceSid, dateCreated, direction } = row as Partial<MessageInstance>;
-  if (!isText(sid) || !(dateCreated instanceof Date) || Number.isNaN(dateCreated.getTime())) return unexpected('a row without sid or date');
+  if (!isText(sid) || !MESSAGE_SID.test(sid) || !(dateCreated instanceof Date) || Number.isNaN(dateCreated.getTime()))
+    return unexpected('a row without sid or date');
   return {
     messageSid: sid,
-    rawStatus: isText(status) ? status : 'queued',
+    rawStatus: isText(status) ? status.slice(0, STATUS_CHARACTERS_MAX) : 'queued',
     errorCode: typeof errorCode === 'number' && Number.isInteger(errorCode) ? errorCode : null,
     contentSha256: isText(body) ? createHash('sha256').update(body).digest('hex') : null,
     from: isText(from) ? from : null,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { MessageListInstanceCreateOptions } from 'twilio/lib/rest/api/v2010/account/message.js';
 import type { SendOutcome, SendRequest, UnknownReason } from '@tickmark/domain';
 import { createErrorLogLimiter, type ErrorLogLimiter, type Logger } from '@tickmark/runtime';
+import { MESSAGE_SID } from './message-sid.ts';
 import { createSdkClient, type ApiOptions } from './sdk-client.ts';
 import { buildStatusCallbackUrl } from './status-callback.ts';
 import { CallError, createTwilioHttpClient } from './twilio-http-client.ts';
@@ -35,9 +36,6 @@ export interface MessagesClient {
 
 /** The only 429 that Twilio documents as "never processed, always safe to retry". */
 const TOO_MANY_REQUESTS = 20429;
-
-/** What a message's sid may look like. Twilio's are SM or MM and 32 hex; another prefix must not turn every send into an unknown. */
-const MESSAGE_SID = /^[A-Za-z0-9]{2,64}$/;
 
 /**
  * Twilio's Messages resource over the official client with our own HTTP client beneath. Nothing that comes out of it, outcome or log,
