@@ -1,35 +1,27 @@
-import type { AcceptedMessage, InboundMessage, Priority, StatusEvent } from '@tickmark/domain';
-import type { Producers } from '@tickmark/queues';
+import type { InboundMessage, StatusEvent } from '@tickmark/domain';
+import { DEADLINES, type Producers } from '@tickmark/queues';
 import { createGroupCommit, type GroupCommit, type GroupCommitOptions, type Metrics } from '@tickmark/runtime';
-import { DEADLINES } from './deadlines.ts';
 
 /** JSON of a status event whose values are all empty: names, quotes and fixed-length values. */
 const STATUS_EVENT_BYTES = 330;
 
-/** The four writes of the ingress. Each `commit` resolves when its item is durable in Redis. */
+/** What the ingress writes for Twilio. Each `commit` resolves when its item is durable in Redis. */
 export interface Commits {
-  /** Apart from each other: a batch has one priority, and a campaign must not delay a one-time password. */
-  intake: Record<Priority, GroupCommit<AcceptedMessage, void>>;
   statusCallback: GroupCommit<StatusEvent, void>;
   inbound: GroupCommit<InboundMessage, void>;
   /** Resolves when everybody who waits was answered. */
   drain(): Promise<void>;
 }
 
-export type CommitProducers = Pick<Producers, 'addIntake' | 'addStatusEvents' | 'addInbound'>;
+export type CommitProducers = Pick<Producers, 'addStatusEvents' | 'addInbound'>;
 
 export function createCommits(deps: { producers: CommitProducers; metrics: Metrics; deadlineMs?: number }): Commits {
   const { producers, metrics, deadlineMs = DEADLINES.commitMs } = deps;
   const commitInto = <T>(site: string, add: (items: T[]) => Promise<void>, sizeOf: (item: T) => number) =>
     createGroupCommit({ site, metrics, deadlineMs, sizeOf, flush: addAll(add) });
-  const intake = {
-    transactional: commitInto<AcceptedMessage>('intake', (messages) => producers.addIntake(messages, 'transactional'), jsonBytes),
-    bulk: commitInto<AcceptedMessage>('intake', (messages) => producers.addIntake(messages, 'bulk'), jsonBytes),
-  };
   const statusCallback = commitInto<StatusEvent>('status-callback', (events) => producers.addStatusEvents(events), statusEventBytes);
   const inbound = commitInto<InboundMessage>('inbound', (messages) => producers.addInbound(messages), jsonBytes);
-  const all = [intake.transactional, intake.bulk, statusCallback, inbound];
-  return { intake, statusCallback, inbound, drain: async () => void (await Promise.all(all.map((commit) => commit.drain()))) };
+  return { statusCallback, inbound, drain: async () => void (await Promise.all([statusCallback.drain(), inbound.drain()])) };
 }
 
 /** One job holds the batch, so all of its items share one fate. */

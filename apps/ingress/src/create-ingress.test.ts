@@ -23,8 +23,15 @@ describe('the ingress', () => {
     const { json } = await get('/docs/openapi.json');
     expect(json).toMatchObject({ openapi: expect.stringMatching(/^3\.1/) });
     const paths = json['paths'] as Record<string, object>;
-    expect(Object.keys(paths).toSorted()).toEqual(['/v1/messages', '/webhooks/twilio/inbound', '/webhooks/twilio/status']);
-    expect(paths['/v1/messages']).toMatchObject({ post: { requestBody: expect.any(Object), responses: { 202: expect.any(Object) } } });
+    expect(Object.keys(paths).toSorted()).toEqual([
+      '/v1/messages',
+      '/v1/messages/batch',
+      '/webhooks/twilio/inbound',
+      '/webhooks/twilio/status',
+    ]);
+    for (const path of ['/v1/messages', '/v1/messages/batch']) {
+      expect(paths[path]).toMatchObject({ post: { requestBody: expect.any(Object), responses: { 202: expect.any(Object) } } });
+    }
     expect((await fetch(`${ingress.url}/docs`)).status).toBe(200);
   });
 

@@ -1,12 +1,11 @@
 import type { MessagePolicy, Sender } from '@tickmark/domain';
 import { createAuthenticator, createServer, registerOpenApi, type ApiKey, type HttpServer } from '@tickmark/http';
-import type { Producers } from '@tickmark/queues';
+import { createMessageAcceptor, DEADLINES, type Deadlines, type Producers } from '@tickmark/queues';
 import { VERSION, type Clock, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
 import { createCommits } from './commits.ts';
-import { DEADLINES, type Deadlines } from './deadlines.ts';
-import { createIntakeBacklogGuard } from './intake-backlog.ts';
 import { createReadiness } from './readiness.ts';
 import { addInboundRoute } from './routes/inbound.ts';
+import { addMessageBatchRoute } from './routes/message-batch.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addStatusCallbackRoute } from './routes/status-callback.ts';
 
@@ -41,24 +40,25 @@ export interface Ingress {
 
 /** The HTTP server that producers and Twilio talk to, not yet listening. It asks no database and holds no API key of Twilio. */
 export async function createIngress(deps: IngressDeps, settings: IngressSettings): Promise<Ingress> {
-  const { producers, metrics, clock, log } = deps;
+  const { producers, metrics, log } = deps;
   const { deadlines = DEADLINES } = settings;
   const readiness = createReadiness({ producers, log });
   const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy: settings.trustProxy });
   await registerOpenApi(server, { title: 'Tickmark ingress', version: VERSION });
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys, rateLimitPerKey: settings.rateLimitPerKey });
   const commits = createCommits({ producers, metrics, deadlineMs: deadlines.commitMs });
-  const refuseWhenBehind = createIntakeBacklogGuard({ producers, clock });
+  const acceptor = createMessageAcceptor({ ...deps, deadlines });
 
   for (const { prefix, baseUrl } of mountPoints(settings.publicBaseUrl)) {
     const shared = { ...deps, commits, hidden: prefix !== '' };
     const webhook = { ...shared, baseUrl, authTokens: settings.authTokens, accountSid: settings.accountSid };
     await server.register(async (scope) => addStatusCallbackRoute(scope, webhook), { prefix });
     await server.register(async (scope) => addInboundRoute(scope, webhook), { prefix });
-    const messages = { ...shared, refuseWhenBehind, authenticator, policy: settings, markerDeadlineMs: deadlines.markerMs };
+    const messages = { ...shared, acceptor, authenticator, policy: settings };
     await server.register(async (scope) => addMessageRoutes(scope, messages), { prefix });
+    await server.register(async (scope) => addMessageBatchRoute(scope, messages), { prefix });
   }
-  return { server, readiness, drain: () => commits.drain() };
+  return { server, readiness, drain: async () => void (await Promise.all([acceptor.drain(), commits.drain()])) };
 }
 
 /**

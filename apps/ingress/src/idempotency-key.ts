@@ -10,7 +10,7 @@ export function readIdempotencyKey(producer: string, header: string | string[] |
 }
 
 /** The text of the header; undefined when there is none. */
-function readKeyHeader(header: string | string[] | undefined): string | undefined {
+export function readKeyHeader(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
   return decodeHeader(Array.isArray(header) ? header.join(', ') : header);
 }

@@ -1,6 +1,6 @@
 import { parseAllowedRecipients, parseSenders } from '@tickmark/domain';
 import { listen, parseApiKeys } from '@tickmark/http';
-import { createProducers } from '@tickmark/queues';
+import { createProducers, DEADLINES } from '@tickmark/queues';
 import {
   createLogger,
   createMetrics,
@@ -12,7 +12,6 @@ import {
   systemClock,
 } from '@tickmark/runtime';
 import { createIngress } from './create-ingress.ts';
-import { DEADLINES } from './deadlines.ts';
 
 const config = loadConfig(keysUsedBy('ingress'), {
   parse: { TWILIO_SENDERS: parseSenders, API_KEYS: parseApiKeys, ALLOWED_RECIPIENTS: parseAllowedRecipients },

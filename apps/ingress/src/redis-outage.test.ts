@@ -44,7 +44,10 @@ describe('without Redis', () => {
   it('says in time that nothing was accepted, is not ready, stays alive, and works again when Redis is back', async () => {
     await gate.close();
     await waitFor(async () => (await post()).status === 503);
-    for (const ask of [() => post(), () => post({ 'idempotency-key': 'k' }), callback, inbound]) {
+    const items = { messages: [{ to: randomPhone(), body: 'x' }, { to: '12' }, { to: randomPhone(), body: 'x', idempotencyKey: 'k' }] };
+    const batch = (headers = {}) => ingress.post(items, headers, '/v1/messages/batch');
+    const asks = [() => post(), () => post({ 'idempotency-key': 'k' }), () => batch(), () => batch({ 'idempotency-key': 'k' })];
+    for (const ask of [...asks, callback, inbound]) {
       const answer = await timed(ask());
       expect(answer).toMatchObject({
         status: 503,
@@ -84,6 +87,28 @@ describe('without Redis', () => {
     expect(repeat.json.id).toBe(id);
     const { messages } = await ingress.enqueued();
     expect(new Set(messages.map((message) => message.id))).toEqual(new Set([id]));
+  });
+
+  it('says of each item of a batch what a silent queue leaves open, and a repeat by those ids sends none twice', async () => {
+    const messages = Array.from({ length: 5 }, () => ({ to: randomPhone(), body: 'x' }));
+    const batch = (asked: object[]) => ingress.post({ messages: asked }, {}, '/v1/messages/batch');
+    gate.stall();
+    const lost = await timed(batch(messages));
+    expect(lost.durationMs).toBeLessThan(2_500);
+    expect(lost.status).toBe(202);
+    const { results } = lost.json as unknown as { results: { index: number; error: { code: string; details: { id: string } } }[] };
+    expect(results.map(({ index, error }) => [index, error.code])).toEqual(messages.map((_one, index) => [index, 'ACCEPTANCE_UNKNOWN']));
+
+    await gate.open();
+    const ids = results.map(({ error }) => error.details.id);
+    const again = messages.map((one, index) => ({ ...one, idempotencyKey: `id:${ids[index]}` }));
+    const repeat = await waitFor(async () => {
+      const answer = await batch(again);
+      return answer.status === 202 && answer;
+    });
+    expect(repeat.json).toMatchObject({ results: ids.map((id, index) => ({ index, id })), accepted: 5 });
+    const enqueued = (await ingress.enqueued()).messages;
+    expect(new Set(enqueued.map(({ id }) => id))).toEqual(new Set(ids));
   });
 
   it('does not confirm a callback that a silent queue may have lost', async () => {

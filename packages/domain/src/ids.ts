@@ -7,7 +7,7 @@ export const ID_NAMESPACE = '6f1c0f9e-3b1d-5c57-9a52-7d1f6a3f2b10';
 const NAMESPACE_BYTES = parse(ID_NAMESPACE);
 
 /** Keys with this prefix carry an id of ours verbatim (`id:<uuid>`), to repeat a request whose acceptance is unknown. */
-const VERBATIM_PREFIX = 'id:';
+export const VERBATIM_PREFIX = 'id:';
 
 /** A fresh id for a message without an idempotency key: UUIDv7, so that ids follow time. */
 export function newMessageId(): string {
@@ -27,6 +27,16 @@ export function messageIdFor(producer: string, idempotencyKey: string): string |
     return validate(id) ? id : null;
   }
   return derive(producer, idempotencyKey);
+}
+
+/** The id of an item of a batch that has the key `k`: that of a message with the key `k/<index>`. */
+export function batchItemId(producer: string, batchKey: string, index: number): string {
+  return derive(producer, `${batchKey}/${index}`);
+}
+
+/** Marks a batch as a whole under its key: another id than that of any message. */
+export function batchMarkId(producer: string, batchKey: string): string {
+  return derive(producer, batchKey, 'batch');
 }
 
 /** The id of a message that we did not send but whose status we were told. */

@@ -9,6 +9,7 @@ export * from './match-listed.ts';
 export { BODY_CODE_POINTS_MAX } from './message-fields.ts';
 export * from './message-policy.ts';
 export * from './message-request.ts';
+export * from './prepare-batch.ts';
 export * from './prepare-message.ts';
 export * from './producer-names.ts';
 export * from './recipients.ts';

@@ -9,6 +9,7 @@ import {
   text,
   validityPeriodSchema,
 } from './message-fields.ts';
+import { describeIssues, type ValidationProblem } from './validation-problems.ts';
 
 export const PRIORITIES = ['transactional', 'bulk'] as const;
 export type Priority = (typeof PRIORITIES)[number];
@@ -17,10 +18,6 @@ export const CATEGORIES = ['marketing', 'utility', 'authentication', 'service'] 
 export const ON_UNKNOWN = ['hold', 'resend'] as const;
 
 const SEND_AHEAD_DAYS_MAX = 35;
-
-/** More problems than these help nobody and would make the answer larger than the request. */
-const PROBLEMS_MAX = 50;
-const PATH_CHARACTERS_MAX = 200;
 
 /** One message as a producer asks for it (`POST /v1/messages`). `from` is an alias or address of a configured sender. */
 export const messageRequestSchema = z
@@ -52,12 +49,6 @@ export const messageRequestSchema = z
 
 export type MessageRequest = z.output<typeof messageRequestSchema>;
 
-export interface ValidationProblem {
-  /** Property path joined by dots; empty for the message as a whole. */
-  path: string;
-  message: string;
-}
-
 export type RequestRefusal = 'VALIDATION_FAILED' | 'INVALID_RECIPIENT' | 'BODY_TOO_LONG';
 
 export type MessageRequestResult =
@@ -79,7 +70,7 @@ export function validateMessageRequest(input: unknown, now: Date): MessageReques
   return {
     ok: false,
     code: issues.map(ownCodeOf).find((code) => code !== undefined) ?? 'VALIDATION_FAILED',
-    problems: [...issues.flatMap(toProblems), ...tooFar].slice(0, PROBLEMS_MAX),
+    problems: [...describeIssues(issues), ...tooFar],
   };
 }
 
@@ -105,15 +96,4 @@ function refuseUnclearContent(request: Record<string, unknown>, context: z.Refin
 function ownCodeOf(issue: z.core.$ZodIssue): RequestRefusal | undefined {
   const code: unknown = issue.code === 'custom' ? issue.params?.['apiCode'] : undefined;
   return code === 'INVALID_RECIPIENT' || code === 'BODY_TOO_LONG' ? code : undefined;
-}
-
-function toProblems(issue: z.core.$ZodIssue): ValidationProblem[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: toPath([...issue.path, key]), message: 'is not a known property: leave it out' }));
-  }
-  return [{ path: toPath(issue.path), message: issue.message }];
-}
-
-function toPath(path: readonly PropertyKey[]): string {
-  return path.map(String).join('.').slice(0, PATH_CHARACTERS_MAX).toWellFormed();
 }

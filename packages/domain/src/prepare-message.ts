@@ -2,8 +2,9 @@ import type { AcceptedMessage } from './accepted-message.ts';
 import { AppError } from './api-errors.ts';
 import { hashJson } from './ids.ts';
 import { chooseSender, refuseForeignRecipient, refuseOwnAddress, type MessagePolicy } from './message-policy.ts';
-import { validateMessageRequest, type MessageRequest, type ValidationProblem } from './message-request.ts';
+import { validateMessageRequest, type MessageRequest } from './message-request.ts';
 import type { Sender } from './senders.ts';
+import { tellProblems } from './validation-problems.ts';
 
 /** Who asks, and what is allowed. */
 export interface MessageContext {
@@ -41,10 +42,6 @@ function parseMessageRequest(input: unknown, now: Date): MessageRequest {
   const result = validateMessageRequest(input, now);
   if (result.ok) return result.request;
   throw new AppError(result.code, `Correct the message and send it again: ${tellProblems(result.problems)}.`, { details: result.problems });
-}
-
-function tellProblems(problems: readonly ValidationProblem[]): string {
-  return problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
 }
 
 function toAcceptedMessage(given: { id: string; producer: string; sender: Sender; request: MessageRequest; now: Date }): AcceptedMessage {

@@ -53,7 +53,7 @@ const CALLS: [string, (producers: Producers) => Promise<unknown>][] = [
   ['addInbound', (producers) => producers.addInbound([inboundMessage()])],
   ['addSend', (producers) => producers.addSend([sendJob()])],
   ['hasSendJobs', (producers) => producers.hasSendJobs([sendJob()])],
-  ['markIdempotent', (producers) => producers.markIdempotent(acceptedMessage())],
+  ['markIdempotent', (producers) => producers.markIdempotent([acceptedMessage()])],
   ['oldestIntakeAgeMs', (producers) => producers.oldestIntakeAgeMs()],
   ['ping', (producers) => producers.ping()],
 ];

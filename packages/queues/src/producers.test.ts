@@ -140,7 +140,7 @@ test('more send jobs than fit into one round are all added, and found, in order'
 test('the idempotency mark tells the hash of the first request of an id, for a day', async () => {
   const producers = room.producers();
   const id = randomUUID();
-  const mark = (requestHash: string) => producers.markIdempotent({ id, producer: 'shop', requestHash });
+  const mark = async (requestHash: string) => (await producers.markIdempotent([{ id, producer: 'shop', requestHash }]))[0];
   expect(await mark('first')).toBeNull();
   expect(await mark('first')).toBe('first');
   expect(await mark('other')).toBe('first');
@@ -153,9 +153,9 @@ test('the idempotency mark tells the hash of the first request of an id, for a d
 test('the idempotency mark of one producer is not told to another one that names the same id', async () => {
   const producers = room.producers();
   const id = randomUUID();
-  expect(await producers.markIdempotent({ id, producer: 'shop', requestHash: 'of the shop' })).toBeNull();
-  expect(await producers.markIdempotent({ id, producer: 'mail', requestHash: 'of the mail' })).toBeNull();
-  expect(await producers.markIdempotent({ id, producer: 'shop', requestHash: 'another' })).toBe('of the shop');
+  const of = (producer: string, requestHash: string) => ({ id, producer, requestHash });
+  expect(await producers.markIdempotent([of('shop', 'a'), of('mail', 'b'), of('shop', 'c')])).toEqual([null, null, 'a']);
+  expect(await producers.markIdempotent([of('mail', 'd'), of('shop', 'd')])).toEqual(['b', 'a']);
 });
 
 test('the age of intake is that of the oldest job that waits, put off or with a priority alike, and not of a running one', async () => {

@@ -47,10 +47,10 @@ export interface Producers {
   /** For each job, in order: does Redis hold one of that id, waiting, delayed or running? The deadline holds for each 500. */
   hasSendJobs(jobs: readonly Pick<SendJob, 'id' | 'sender'>[]): Promise<boolean[]>;
   /**
-   * Marks that this producer asked for this id, for 24 h. @returns the hash of its earlier request of that id, or null when this is the
-   * first; what another producer asked for under the same id is not told.
+   * Marks for 24 h that a producer asked for an id. @returns for each mark, in order, the hash of the same producer's earlier request of that
+   * id (an earlier mark of this call counts), or null when this is the first.
    */
-  markIdempotent(mark: IdempotencyMark): Promise<string | null>;
+  markIdempotent(marks: readonly IdempotencyMark[]): Promise<(string | null)[]>;
   /** Age of the oldest intake job that waits (active ones do not), in milliseconds; 0 when none does. */
   oldestIntakeAgeMs(): Promise<number>;
   /** Round trip in milliseconds. */
@@ -96,8 +96,14 @@ export function createProducers(options: ProducersOptions): Producers {
       }
       return found;
     },
-    markIdempotent: ({ id, producer, requestHash }) =>
-      connection.run(() => redis.set(`${base}:idempotency:${producer}:${id}`, requestHash, 'EX', IDEMPOTENCY_SECONDS, 'NX', 'GET')),
+    async markIdempotent(marks) {
+      const pipeline = redis.pipeline();
+      for (const { id, producer, requestHash } of marks) {
+        // With the producer in its name: what one producer asked for under an id is not told to another one.
+        pipeline.set(`${base}:idempotency:${producer}:${id}`, requestHash, 'EX', IDEMPOTENCY_SECONDS, 'NX', 'GET');
+      }
+      return connection.run(async () => pipelineValues(await pipeline.exec()) as (string | null)[]);
+    },
     async oldestIntakeAgeMs() {
       const [state] = await connection.run(() => inspectQueues(redis, base, [QUEUES.intake]));
       return state?.oldestAgeMs ?? 0;

@@ -1,5 +1,6 @@
 import { messageIdFor } from '@tickmark/domain';
-import { randomApiKey, randomBody, randomPhone } from '@tickmark/testing';
+import { createProducers } from '@tickmark/queues';
+import { captureLogger, randomApiKey, randomBody, randomPhone, testRedis, waitFor } from '@tickmark/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createIngressHarness, type IngressHarness } from '../fixtures/ingress-harness.ts';
 import { postPipelined } from '../fixtures/post-pipelined.ts';
@@ -161,11 +162,9 @@ describe('POST /v1/messages', () => {
     ]);
   });
 
-  it.each([
-    ['POST', '/v1/messages/batch'],
-    ['DELETE', '/v1/messages/0b6d1f4e-52b7-4f0a-8f0e-2f8a8f6f0c11'],
-  ])('does not know %s %s yet', async (method, path) => {
-    const response = await fetch(ingress.url + path, { method, headers: { authorization: `Bearer ${ingress.keys.shop}` } });
+  it('is not known under DELETE yet', async () => {
+    const path = '/v1/messages/0b6d1f4e-52b7-4f0a-8f0e-2f8a8f6f0c11';
+    const response = await fetch(ingress.url + path, { method: 'DELETE', headers: { authorization: `Bearer ${ingress.keys.shop}` } });
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ error: { code: 'NOT_FOUND' } });
   });
@@ -287,6 +286,23 @@ describe('POST /v1/messages under other settings', () => {
     const ingress = await start({ settings: { mode: 'live', allowedRecipients: () => [] } });
     expect((await ingress.post({ to: randomPhone(), body: 'x' })).status).toBe(202);
     await ingress.enqueued();
+  });
+
+  it('answers 503 while messages wait for too long to be stored, and accepts nothing', async () => {
+    const redis = testRedis();
+    const own = createProducers({ redisUrl: redis.redisUrl, base: redis.base, log: captureLogger().log, deadlineMs: 20_000 });
+    const ingress = await start({ deps: { producers: { ...own, oldestIntakeAgeMs: () => Promise.resolve(31_000) } } });
+    const message = { to: randomPhone(), body: 'x' };
+    const refused = await waitFor(async () => {
+      const answer = await ingress.post(message);
+      return answer.status === 503 && answer;
+    });
+    const batch = await ingress.post({ messages: [message] }, { 'idempotency-key': 'k' }, '/v1/messages/batch');
+    for (const answer of [refused, batch]) {
+      expect(answer.json.error).toMatchObject({ code: 'QUEUE_UNAVAILABLE', message: expect.stringContaining('not being stored') });
+    }
+    await own.close();
+    await redis.dropAll();
   });
 
   it('answers 429 with Retry-After above the rate of a key', async () => {

@@ -1,8 +1,8 @@
 import { messageRequestSchema, prepareMessage, type MessagePolicy } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
-import type { Clock } from '@tickmark/runtime';
+import type { MessageAcceptor } from '@tickmark/queues';
+import type { Clock, Logger } from '@tickmark/runtime';
 import { z } from 'zod';
-import { acceptMessage, type AcceptMessageDeps } from '../accept-message.ts';
 import { readIdempotencyKey } from '../idempotency-key.ts';
 
 /** Twice what the largest body, variables and metadata need when every character is escaped. */
@@ -14,17 +14,19 @@ const headersSchema = z.object({
   'idempotency-key': z.string().optional().describe('1 to 255 characters; the same key never sends a second message'),
 });
 
-export interface MessageRoutesOptions extends AcceptMessageDeps {
+export interface MessageRoutesOptions {
+  acceptor: MessageAcceptor;
   authenticator: Authenticator;
   policy: MessagePolicy;
   clock: Clock;
+  log: Logger;
   /** Under a path prefix as well: told once in the documentation. */
   hidden: boolean;
 }
 
 /** `POST /v1/messages`: answered 202 when the message is durable in Redis; every refusal comes before anything is written. */
 export function addMessageRoutes(server: HttpServer, options: MessageRoutesOptions): void {
-  const { authenticator, policy, clock, hidden } = options;
+  const { acceptor, authenticator, policy, clock, hidden } = options;
   server.post(
     '/v1/messages',
     {
@@ -46,7 +48,7 @@ export function addMessageRoutes(server: HttpServer, options: MessageRoutesOptio
       const key = readIdempotencyKey(producer, request.headers['idempotency-key']);
       const context = { producer, aliases: apiKey?.aliases ?? null, policy, now: clock.now() };
       const message = prepareMessage(request.body, key.id, context);
-      const { id, status, replayed } = await acceptMessage(options, message, key.given);
+      const { id, status, replayed } = await acceptor.accept({ message, keyGiven: key.given });
       if (replayed) reply.header('idempotency-replayed', 'true');
       return reply.code(202).send({ id, status });
     },

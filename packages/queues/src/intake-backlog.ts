@@ -1,6 +1,6 @@
 import { AppError } from '@tickmark/domain';
-import type { Producers } from '@tickmark/queues';
 import type { Clock } from '@tickmark/runtime';
+import type { Producers } from './producers.ts';
 
 /** What Redis alone holds may be lost with it: this bounds it to what arrives in half a minute, however long Postgres is away. */
 const OLDEST_AGE_MS_MAX = 30_000;

@@ -1,4 +1,4 @@
-/** How long the ingress waits for Redis before it answers 503. Twilio reads for 4 s at most, a producer is promised an answer within 2 s. */
+/** How long whoever accepts waits for Redis before he says that it is away. Twilio reads for 4 s at most, a producer is promised an answer within 2 s. */
 export interface Deadlines {
   /** One command. Less than a commit, so that Redis's own answer (certainly not, or perhaps) is known before the caller is given up. */
   redisMs: number;
