@@ -9,10 +9,21 @@ export interface MessageOrigin {
 
 /** What calls and callbacks tell beyond their own message. Nobody waits for a signal, and none may throw. */
 export interface SendSignals {
+  /** Twilio refused a create call for the rate (429 with 20429). @param retryAfterMs what it asked for; null when it said nothing */
+  throttled(sender: string, retryAfterMs: number | null): void;
   /** Twilio refused a create call with this code: nothing was created. */
   refused(code: number, origin: MessageOrigin): void;
   /** A message that had been created failed with this code; told once per status. */
   failedLater(code: number, origin: MessageOrigin): void;
 }
 
-export const NO_SIGNALS: SendSignals = { refused: () => {}, failedLater: () => {} };
+export const NO_SIGNALS: SendSignals = { throttled: () => {}, refused: () => {}, failedLater: () => {} };
+
+/** Tells each of them, in order. */
+export function joinSignals(...all: readonly SendSignals[]): SendSignals {
+  return {
+    throttled: (...told) => all.forEach((signals) => signals.throttled(...told)),
+    refused: (...told) => all.forEach((signals) => signals.refused(...told)),
+    failedLater: (...told) => all.forEach((signals) => signals.failedLater(...told)),
+  };
+}

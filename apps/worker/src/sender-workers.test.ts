@@ -1,39 +1,78 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { seedSenders } from '@tickmark/delivery';
-import { randomPhone } from '@tickmark/testing';
-import { sendQueueName, type QueueWorker } from '@tickmark/queues';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { insertAccepted, seedSenders } from '@tickmark/delivery';
+import type { Sender } from '@tickmark/domain';
+import { randomPhone, waitFor } from '@tickmark/testing';
 import { createWorkerHarness, type WorkerHarness } from './fixtures/worker-harness.ts';
-import { createSenderWorkers } from './sender-workers.ts';
+import type { RunningWorker } from './start-worker.ts';
+
+const SENDERS_REFRESH_MS = 100;
 
 let harness: WorkerHarness;
+let worker: RunningWorker;
 beforeAll(async () => {
   harness = await createWorkerHarness();
+  worker = harness.start({ sendersRefreshMs: SENDERS_REFRESH_MS, sweepIntervalMs: 300 });
+  await waitFor(async () => (await worker.readiness()).ready);
 });
+afterEach(() => harness.db.sql`UPDATE senders SET mps = 80, state = 'active'`);
 afterAll(() => harness.close());
 
-it('consumes every sender of the table, shares the calls in flight among them, and takes up new ones', async () => {
-  const concurrency = new Map<string, number>();
-  const startWorker = (alias: string, initial: number): QueueWorker => {
-    concurrency.set(alias, initial);
-    return {
-      queue: sendQueueName(alias),
-      ready: () => Promise.resolve(),
-      setConcurrency: (next) => void concurrency.set(alias, next),
-      pause: () => undefined,
-      resume: () => undefined,
-      close: () => Promise.resolve({ drained: true }),
-    };
-  };
-  const workers = createSenderWorkers({ db: harness.db, startWorker, concurrencyMax: 9, log: harness.log.log });
-  await seedSenders(harness.db, [{ alias: 'a', address: `whatsapp:${randomPhone()}`, mps: 1 }]);
-  await workers.refresh();
-  expect([...concurrency]).toEqual([['a', 9]]);
-  await seedSenders(harness.db, [{ alias: 'b', address: `whatsapp:${randomPhone()}`, mps: 1 }]);
-  await workers.refresh();
-  expect([...concurrency]).toEqual([
-    ['a', 4],
-    ['b', 4],
-  ]);
-  expect(workers.aliases()).toEqual(['a', 'b']);
-  await workers.close(1_000);
+const newSender = (alias: string, mps = 80): Sender => ({ alias, mps, address: `whatsapp:${randomPhone()}` });
+const consumed = (alias: string) => worker.queues().includes(`send-${alias}`);
+const callsFrom = (sender: Sender) => harness.twilio.creates.filter((form) => form.get('From') === sender.address).length;
+
+async function addMessages(sender: Sender, count: number): Promise<void> {
+  const messages = Array.from({ length: count }, () => harness.message({ sender: sender.alias, senderAddress: sender.address }));
+  await harness.producers.addIntake(messages, 'bulk');
+}
+
+it('takes up a sender that is new in the table', async () => {
+  const sender = newSender('fresh');
+  await seedSenders(harness.db, [sender]);
+  await waitFor(() => consumed('fresh'));
+  await addMessages(sender, 3);
+  await waitFor(() => callsFrom(sender) === 3);
+});
+
+it('a pace that is changed in the table holds while messages wait', async () => {
+  const sender = newSender('slow', 0.5);
+  await seedSenders(harness.db, [sender]);
+  await waitFor(() => consumed('slow'));
+  await addMessages(sender, 20);
+  await waitFor(() => callsFrom(sender) === 1);
+  await harness.db.sql`UPDATE senders SET mps = 100 WHERE alias = 'slow'`;
+  // At the old pace they would take 40 seconds.
+  await waitFor(() => callsFrom(sender) === 20);
+});
+
+it('a paused sender sends nothing, delays no other one, and goes on where it stopped', async () => {
+  const sender = newSender('held');
+  await seedSenders(harness.db, [sender]);
+  await waitFor(() => consumed('held'));
+  await harness.db.sql`UPDATE senders SET state = 'paused' WHERE alias = 'held'`;
+  await waitFor(() => harness.log.lines().some(({ msg, sender: alias }) => msg === 'sender paused' && alias === 'held'));
+  await addMessages(sender, 3);
+  await addMessages(harness.sender, 3);
+  await waitFor(() => callsFrom(harness.sender) === 3);
+  expect(callsFrom(sender)).toBe(0);
+  await harness.db.sql`UPDATE senders SET state = 'active' WHERE alias = 'held'`;
+  await waitFor(() => callsFrom(sender) === 3);
+});
+
+it('a sender that was removed while it was paused still sends what it has', async () => {
+  const sender = newSender('removed');
+  await seedSenders(harness.db, [sender]);
+  await harness.db.sql`UPDATE senders SET state = 'paused' WHERE alias = 'removed'`;
+  await waitFor(() => consumed('removed'));
+  await addMessages(sender, 3);
+  await harness.db.sql`DELETE FROM senders WHERE alias = 'removed'`;
+  await waitFor(() => callsFrom(sender) === 3);
+});
+
+it('a sender that the table does not know, but that has waiting messages, is consumed', async () => {
+  const sender = newSender('stranded');
+  const messages = Array.from({ length: 3 }, () => harness.message({ sender: sender.alias, senderAddress: sender.address }));
+  await insertAccepted(harness.db, messages);
+  expect(consumed('stranded')).toBe(false);
+  await waitFor(() => callsFrom(sender) === 3);
 });

@@ -1,57 +1,131 @@
-import { listSenders, type Database } from '@tickmark/delivery';
-import type { Logger } from '@tickmark/runtime';
-import type { QueueWorker } from '@tickmark/queues';
+import { listSenders, type Database, type SenderRow } from '@tickmark/delivery';
+import type { Clock, Logger } from '@tickmark/runtime';
+import type { QueueWorker, SenderPace } from '@tickmark/queues';
 import { waited } from './waited.ts';
 
+/** How often the table `senders` is read. */
 const REFRESH_MS = 10_000;
+
+/** How often each queue is told its pace, whether or not it changed: a wiped Redis has forgotten it. */
+const ASSERT_MS = 5_000;
+
+/** How often a sender is tried that could not be started because Redis did not take its pace. */
+const TICK_MS = 1_000;
+
+/** For a sender that has messages and no row: certainly allowed, and soon put right by whoever wonders. */
+const MPS_WITHOUT_ROW = 10;
 
 export interface SenderWorkersDeps {
   db: Pick<Database, 'sql'>;
+  pace: Pick<SenderPace, 'assert'>;
   /** Makes the worker of one sender's queue. */
-  startWorker: (alias: string, concurrency: number) => QueueWorker;
-  /** Create calls in flight over all senders (`WORKER_CONCURRENCY`). */
-  concurrencyMax: number;
+  startWorker: (alias: string) => QueueWorker;
+  clock: Pick<Clock, 'monotonicMs'>;
   log: Logger;
+  refreshMs?: number | undefined;
 }
 
 export interface SenderWorkers {
-  /** Brings the workers in line with the table `senders`. */
+  /** Brings the workers and their paces in line with the table `senders`. */
   refresh(): Promise<void>;
+  /** Takes up senders that have messages, whether or not the table knows them. */
+  consume(aliases: Iterable<string>): void;
+  /** Says how many jobs the sender's worker should have taken at a time. */
+  setConcurrency(alias: string, concurrency: number): void;
   aliases(): string[];
   close(deadlineMs: number): Promise<void>;
 }
 
-/**
- * One worker per sender: a sender's backlog or outage never delays another. The table `senders` is read again every 10 s; a sender once
- * consumed stays so, because removing it from the configuration must strand nothing.
- */
-export function createSenderWorkers({ db, startWorker, concurrencyMax, log }: SenderWorkersDeps): SenderWorkers {
-  const workers = new Map<string, QueueWorker>();
-  const stop = new AbortController();
+interface Consumed {
+  mps: number;
+  state: SenderRow['state'];
+  /** Absent until its queue has a pace: before that it could run away. */
+  worker: QueueWorker | undefined;
+  paused: boolean;
+}
 
-  const refresh = async () => {
-    const aliases = (await listSenders(db)).map((sender) => sender.alias);
-    const fresh = aliases.filter((alias) => !workers.has(alias));
-    if (fresh.length === 0 || stop.signal.aborted) return;
-    const concurrency = Math.max(1, Math.floor(concurrencyMax / (workers.size + fresh.length)));
-    for (const worker of workers.values()) worker.setConcurrency(concurrency);
-    for (const alias of fresh) workers.set(alias, startWorker(alias, concurrency));
-    log.info({ senders: workers.size, concurrencyPerSender: concurrency }, 'sender queues consumed');
+/**
+ * One worker per sender: a sender's backlog or outage never delays another. The table `senders` is right about pace and state, and is read
+ * again every 10 s; a sender once consumed stays so, because removing it must strand nothing.
+ */
+export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
+  const { db, pace, clock, log } = deps;
+  const senders = new Map<string, Consumed>();
+  const stop = new AbortController();
+  let readMs = Number.NEGATIVE_INFINITY;
+  let assertedMs = Number.NEGATIVE_INFINITY;
+
+  const followStates = () => {
+    for (const [alias, sender] of senders) {
+      const paused = sender.state === 'paused';
+      if (sender.worker === undefined || paused === sender.paused) continue;
+      sender.paused = paused;
+      if (paused) sender.worker.pause('sender');
+      else sender.worker.resume('sender');
+      log.info({ sender: alias }, paused ? 'sender paused' : 'sender resumed');
+    }
   };
 
-  const refreshing = (async () => {
-    while (await waited(REFRESH_MS, stop.signal)) {
+  const assertPaces = async () => {
+    await pace.assert([...senders].map(([alias, { mps }]) => ({ alias, mps })));
+    assertedMs = clock.monotonicMs();
+    const fresh = [...senders].filter(([, { worker }]) => worker === undefined);
+    if (fresh.length === 0 || stop.signal.aborted) return;
+    for (const [alias, sender] of fresh) sender.worker = deps.startWorker(alias);
+    followStates();
+    log.info({ senders: senders.size }, 'sender queues consumed');
+  };
+
+  const refresh = async () => {
+    const changed = takeRows(senders, await listSenders(db));
+    followStates();
+    readMs = clock.monotonicMs();
+    // Redis's troubles are not the table's: what it could not be told now it is told with the next tick.
+    if (changed) await assertPaces().catch((error: unknown) => warnOfPace(log, error));
+  };
+
+  const tick = async () => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - readMs >= (deps.refreshMs ?? REFRESH_MS)) {
       await refresh().catch((error: unknown) => log.warn({ err: error }, 'senders could not be read: the known ones go on'));
     }
+    const due = nowMs - assertedMs >= ASSERT_MS || [...senders.values()].some(({ worker }) => worker === undefined);
+    if (due) await assertPaces().catch((error: unknown) => warnOfPace(log, error));
+  };
+
+  const ticking = (async () => {
+    while (await waited(Math.min(TICK_MS, deps.refreshMs ?? TICK_MS), stop.signal)) await tick();
   })();
 
   return {
     refresh,
-    aliases: () => [...workers.keys()],
+    consume: (aliases) => {
+      for (const alias of aliases)
+        if (!senders.has(alias)) senders.set(alias, { mps: MPS_WITHOUT_ROW, state: 'active', worker: undefined, paused: false });
+    },
+    setConcurrency: (alias, concurrency) => senders.get(alias)?.worker?.setConcurrency(concurrency),
+    aliases: () => [...senders].flatMap(([alias, { worker }]) => (worker === undefined ? [] : [alias])),
     close: async (deadlineMs) => {
       stop.abort();
-      await refreshing;
-      await Promise.all([...workers.values()].map((worker) => worker.close(deadlineMs)));
+      await ticking;
+      await Promise.all([...senders.values()].map(async ({ worker }) => worker?.close(deadlineMs)));
     },
   };
+}
+
+/** @returns whether a queue has to be told something new. */
+function takeRows(senders: Map<string, Consumed>, rows: readonly SenderRow[]): boolean {
+  let changed = false;
+  // Nobody can resume a sender that has no row.
+  for (const sender of senders.values()) sender.state = 'active';
+  for (const { alias, mps, state } of rows) {
+    const known = senders.get(alias);
+    changed ||= known?.mps !== mps;
+    senders.set(alias, { worker: known?.worker, paused: known?.paused ?? false, mps, state });
+  }
+  return changed;
+}
+
+function warnOfPace(log: Logger, error: unknown): void {
+  log.warn({ err: error }, 'redis did not take the pace of the senders: those that run go on, others wait');
 }

@@ -6,7 +6,6 @@ import {
   createQueueWorker,
   inboundPayloadSchema,
   intakePayloadSchema,
-  sendPayloadSchema,
   sendQueueName,
   startCanary,
   statusCallbackPayloadSchema,
@@ -20,11 +19,10 @@ import { createErrorPolicies } from './error-policies.ts';
 import { isAlive } from './is-alive.ts';
 import { createInboundProcessor } from './processors/inbound.ts';
 import { createIntakeProcessor } from './processors/intake.ts';
-import { createSendMessageProcessor } from './processors/send-message.ts';
 import { createStatusCallbackProcessor } from './processors/status-callback.ts';
 import { createRecordBatches } from './record-batches.ts';
 import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
-import { createSenderWorkers } from './sender-workers.ts';
+import { startSending } from './start-sending.ts';
 import { startSweeper } from './sweeper.ts';
 import { untilDatabaseReady } from './until-database-ready.ts';
 
@@ -55,6 +53,8 @@ export interface WorkerSettings {
   lockMs: number | undefined;
   stalledMs: number | undefined;
   sweepIntervalMs?: number;
+  /** How often the table `senders` is read; default 10 s. */
+  sendersRefreshMs?: number;
 }
 
 export interface RunningWorker {
@@ -83,20 +83,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const shared = { redisUrl: settings.redisUrl, base: settings.base, metrics: deps.metrics, log: deps.log };
   const locks = { lockMs: settings.lockMs, stalledMs: settings.stalledMs };
 
-  const sendMessage = createSendMessageProcessor({ ...deps, batches });
-  const senders = createSenderWorkers({
-    ...deps,
-    concurrencyMax: settings.concurrencyMax,
-    startWorker: (alias, concurrency) =>
-      createQueueWorker({
-        ...shared,
-        ...locks,
-        queue: sendQueueName(alias),
-        schema: sendPayloadSchema,
-        processor: sendMessage,
-        concurrency,
-      }),
-  });
+  const sending = startSending({ ...deps, batches }, settings);
 
   const consume = () => {
     const options = { ...shared, ...locks };
@@ -125,14 +112,14 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
     );
   };
 
-  const queues = (): QueueName[] => [...workers.map((worker) => worker.queue), ...senders.aliases().map(sendQueueName)];
+  const queues = (): QueueName[] => [...workers.map((worker) => worker.queue), ...sending.aliases().map(sendQueueName)];
   const canary = startCanary(shared);
   const queueMetrics = collectQueueMetrics({ ...shared, queues });
-  const sweeper = startSweeper(deps, settings.sweepIntervalMs);
+  const sweeper = startSweeper({ ...deps, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
     await seedSenders(deps.db, settings.senders);
     await policies.refresh();
-    await senders.refresh();
+    await sending.refresh();
     if (!stop.signal.aborted) consume();
   });
 
@@ -147,7 +134,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
       await Promise.all([
         policies.close(),
         sweeper.close(),
-        senders.close(deadlineMs),
+        sending.close(deadlineMs),
         ...workers.map((worker) => worker.close(deadlineMs)),
       ]);
     },

@@ -28,6 +28,8 @@ export interface SweeperDeps {
   clock: Clock;
   metrics: Metrics;
   log: Logger;
+  /** Told which senders have waiting messages, as far as a pass looked. */
+  onSenders?: (aliases: ReadonlySet<string>) => void;
 }
 
 export interface Sweep {
@@ -66,7 +68,7 @@ export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor): Promise<
 }
 
 async function enqueueForgotten(
-  { db, producers, clock }: SweeperDeps,
+  { db, producers, clock, onSenders }: SweeperDeps,
   from: WaitingCursor | undefined,
 ): Promise<{ enqueued: number; next: WaitingCursor | undefined }> {
   let after = from;
@@ -74,6 +76,7 @@ async function enqueueForgotten(
   for (let seen = 0; seen < PASS_ROWS_MAX; seen += PAGE_ROWS) {
     const dueBefore = new Date(clock.now().getTime() + ENQUEUE_AHEAD_MS);
     const rows = await findWaiting(db, { ...(after ? { after } : {}), limit: PAGE_ROWS, dueBefore });
+    onSenders?.(new Set(rows.map((row) => row.sender)));
     const present = await producers.hasSendJobs(rows);
     const missing = rows.filter((_row, index) => present[index] === false);
     await producers.addSend(missing.flatMap((row) => toSendJob(row, clock.now())));

@@ -7,6 +7,7 @@ const AGREED = {
   tickmark_callbacks_received_total: ['result'],
   tickmark_callback_signature_total: ['result'],
   tickmark_send_attempts_total: ['sender', 'outcome'],
+  tickmark_send_concurrency: [],
   tickmark_send_duration_seconds: [],
   tickmark_message_status_total: ['status'],
   tickmark_message_errors_total: ['code', 'class'],

@@ -148,6 +148,11 @@ function declareSendMetrics(registry: Registry) {
       labelNames: ['sender'],
       registers,
     }),
+    sendConcurrency: new Gauge({
+      name: 'tickmark_send_concurrency',
+      help: 'Create calls that this process may have in flight at present; falls while Twilio refuses calls for their rate.',
+      registers,
+    }),
     circuitOpen: new Gauge({
       name: 'tickmark_circuit_open',
       help: 'Open circuit breakers by the kind of thing that they protect; 0 = all closed.',

@@ -90,7 +90,10 @@ async function callTwilio(deps: SendMessageDeps, { request, sender, campaign }: 
   const durationMs = Math.round(clock.monotonicMs() - startedMs);
   metrics.sendDuration.observe(durationMs / 1000);
   metrics.sendAttempts.inc({ sender, outcome: outcome.kind });
-  if (outcome.kind === 'throttled') metrics.rateLimited.inc({ sender });
+  if (outcome.kind === 'throttled' && outcome.httpStatus === 429) {
+    metrics.rateLimited.inc({ sender });
+    signals.throttled(sender, outcome.retryAfterMs);
+  }
   // Before the record, so that a breaker opens as early as can be.
   if (outcome.kind === 'rejected') signals.refused(outcome.errorCode, { sender, template: request.contentSid, campaign });
   const { messageId, attempt } = request;

@@ -1,0 +1,67 @@
+import { createQueueWorker, openSendControl, sendPayloadSchema, sendQueueName } from '@tickmark/queues';
+import { followCallConcurrency } from './call-concurrency.ts';
+import { createSendMessageProcessor, type SendMessageDeps } from './processors/send-message.ts';
+import { joinSignals, NO_SIGNALS } from './send-signals.ts';
+import { createSendSlots } from './send-slots.ts';
+import { createSenderWorkers } from './sender-workers.ts';
+import type { WorkerSettings } from './start-worker.ts';
+import { withSlot } from './with-slot.ts';
+
+export interface Sending {
+  /** Takes up the senders of the table; to be called once the database is there. */
+  refresh(): Promise<void>;
+  /** Takes up senders that have messages, whether or not the table knows them. */
+  consume(aliases: Iterable<string>): void;
+  /** Senders whose queue this process consumes. */
+  aliases(): string[];
+  /** Stops taking messages and waits for the calls under way, `deadlineMs` at most. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** Everything between the senders' queues and the processor: their workers, their paces, and the slots that limit the calls in flight. */
+export function startSending(deps: SendMessageDeps, settings: WorkerSettings): Sending {
+  const { concurrencyMax, redisUrl, base, lockMs, stalledMs } = settings;
+  const { metrics, log } = deps;
+  const control = openSendControl({ redisUrl, base, concurrencyMax, log });
+  const slots = createSendSlots({
+    ...deps,
+    capacity: concurrencyMax,
+    onJobsMax: (alias, jobsMax) => senders.setConcurrency(alias, jobsMax),
+  });
+  const concurrency = followCallConcurrency({ ...deps, ...control, slots, concurrencyMax });
+  const sendMessage = createSendMessageProcessor({
+    ...deps,
+    signals: joinSignals(deps.signals, { ...NO_SIGNALS, throttled: (...told) => concurrency.throttled(...told) }),
+  });
+  const senders = createSenderWorkers({
+    ...deps,
+    pace: control.pace,
+    refreshMs: settings.sendersRefreshMs,
+    startWorker: (alias) => {
+      slots.addSender(alias);
+      return createQueueWorker({
+        redisUrl,
+        base,
+        metrics,
+        log,
+        lockMs,
+        stalledMs,
+        queue: sendQueueName(alias),
+        schema: sendPayloadSchema,
+        processor: withSlot({ ...deps, slots }, alias, sendMessage),
+        concurrency: slots.jobsMax(alias),
+      });
+    },
+  });
+
+  return {
+    refresh: () => senders.refresh(),
+    consume: (aliases) => senders.consume(aliases),
+    aliases: () => senders.aliases(),
+    close: async (deadlineMs) => {
+      await senders.close(deadlineMs);
+      await concurrency.close();
+      await control.close();
+    },
+  };
+}
