@@ -32,6 +32,7 @@ it.each([
   ['a connect time-out', 'CONNECT_TIMEOUT', 'infrastructure'],
   ['a refused connection', 'ECONNREFUSED', 'infrastructure'],
   ['a reset', 'ECONNRESET', 'infrastructure'],
+  ['a connection that the server ended', 'EPIPE', 'infrastructure'],
   ['a name that does not resolve', 'ENOTFOUND', 'infrastructure'],
   ['a mistake of the program', 'UNDEFINED_VALUE', 'other'],
 ])('%s (%s) is %s', (_name, code, expected) => {

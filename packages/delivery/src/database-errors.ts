@@ -12,8 +12,9 @@ export type DatabaseErrorClass = 'infrastructure' | 'data' | 'other';
 export function classifyDatabaseError(error: unknown): DatabaseErrorClass {
   const code = codeOf(error);
   if (code === undefined) return 'other';
-  if (SQLSTATE.test(code)) return SQLSTATE_CLASSES[code.slice(0, 2)] ?? SQLSTATES[code] ?? 'other';
-  return CONNECTION_CODES.has(code) ? 'infrastructure' : 'other';
+  // First, because EPIPE looks like an SQLSTATE.
+  if (CONNECTION_CODES.has(code)) return 'infrastructure';
+  return (SQLSTATE.test(code) ? (SQLSTATE_CLASSES[code.slice(0, 2)] ?? SQLSTATES[code]) : undefined) ?? 'other';
 }
 
 /** Two statements that wait for each other, or one snapshot that came too late: the same statement again succeeds. */
