@@ -1,5 +1,5 @@
 import { messageIdFor } from '@tickmark/domain';
-import { randomPhone, testRedis, waitFor } from '@tickmark/testing';
+import { openTcpGate, randomPhone, testRedis, waitFor, type TcpGate } from '@tickmark/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   createIngressHarness,
@@ -9,14 +9,13 @@ import {
   type Answer,
   type IngressHarness,
 } from './fixtures/ingress-harness.ts';
-import { openRedisGate, type RedisGate } from './fixtures/redis-gate.ts';
 
 describe('without Redis', () => {
-  let gate: RedisGate;
+  let gate: TcpGate;
   let ingress: IngressHarness;
   beforeEach(async () => {
-    gate = await openRedisGate(testRedis().redisUrl);
-    ingress = await createIngressHarness({ redisUrl: gate.redisUrl });
+    gate = await openTcpGate(testRedis().redisUrl);
+    ingress = await createIngressHarness({ redisUrl: gate.url });
     await waitFor(() => ready(), { message: 'the ingress to be ready' });
   });
   afterEach(async () => {
@@ -132,9 +131,9 @@ describe('without Redis', () => {
   });
 
   it('starts without Redis, not ready, and becomes ready when it comes', async () => {
-    const late = await openRedisGate(testRedis().redisUrl);
+    const late = await openTcpGate(testRedis().redisUrl);
     await late.close();
-    const waiting = await createIngressHarness({ redisUrl: late.redisUrl });
+    const waiting = await createIngressHarness({ redisUrl: late.url });
     try {
       expect((await fetch(`${waiting.url}/health/ready`)).status).toBe(503);
       expect((await waiting.post({ to: randomPhone(), body: 'x' })).json.error.code).toBe('QUEUE_UNAVAILABLE');

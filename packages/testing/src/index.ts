@@ -1,6 +1,7 @@
 export { captureLogger, type CapturedLogger } from './fixtures/capture-logger.ts';
 export { randomApiKey, randomBody, randomPhone, randomToken } from './fixtures/random-data.ts';
 export { spawnProcess, type ProcessExit, type SpawnedProcess, type SpawnProcessOptions } from './fixtures/spawn-process.ts';
+export { openTcpGate, type TcpGate } from './fixtures/tcp-gate.ts';
 export { testDatabase, type TestDatabase } from './fixtures/test-database.ts';
 export { testFolder } from './fixtures/test-folder.ts';
 export { testRedis, type TestRedis } from './fixtures/test-redis.ts';
