@@ -2,7 +2,7 @@ import { insertDeadLetter, type Database } from '@tickmark/delivery';
 import type { Logger, Metrics, Settled } from '@tickmark/runtime';
 
 export interface FailedBatch<T> {
-  queue: 'intake' | 'status-callback' | 'inbound';
+  queue: 'intake' | 'send-outcome' | 'status-callback' | 'inbound';
   jobId: string;
   items: readonly T[];
   /** One result per item, in order. */

@@ -17,6 +17,9 @@ import type { ErrorPolicies } from './error-policies.ts';
 /** Claims and outcomes: their statements end sooner than their callers come, so without a pause each would carry a handful. */
 const SEND_INTERVAL_MS = 20;
 
+/** Above the statement's own time-out: a database that says nothing at all must not hold an outcome that a queue could keep. */
+const SEND_DEADLINE_MS = 10_000;
+
 /** Statements under way per kind: one slow statement does not stop the others. */
 const IN_FLIGHT_MAX = 2;
 const STATUSES_IN_FLIGHT_MAX = 3;
@@ -37,7 +40,7 @@ interface RecordBatchesDeps {
 }
 
 export function createRecordBatches({ db, twilio, policies, metrics }: RecordBatchesDeps): RecordBatches {
-  const shared = { minIntervalMs: SEND_INTERVAL_MS, inFlightMax: IN_FLIGHT_MAX, metrics };
+  const shared = { minIntervalMs: SEND_INTERVAL_MS, inFlightMax: IN_FLIGHT_MAX, deadlineMs: SEND_DEADLINE_MS, metrics };
   // Asked each time: the secret may have been replaced a moment ago, which ends a stop of the account.
   const claim = (items: Claim[]) => claimForSending(db, items, { account: twilio.credentialsFingerprint() });
   const decide = (code: number) => decideOnRefusal(code, policies.actionFor(code));

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { classifyDatabaseError } from '@tickmark/delivery';
 import type { Clock } from '@tickmark/runtime';
+import { isDatabaseAway } from './is-database-away.ts';
 
 const REPEAT_MS_MAX = 5_000;
 const PAUSE_MS = 200;
@@ -16,7 +16,7 @@ export async function repeatUntilWritten<T>(write: () => Promise<T>, clock: Cloc
     try {
       return await write();
     } catch (error) {
-      if (classifyDatabaseError(error) !== 'infrastructure' || clock.monotonicMs() - startedMs > REPEAT_MS_MAX) throw error;
+      if (!isDatabaseAway(error) || clock.monotonicMs() - startedMs > REPEAT_MS_MAX) throw error;
       await pause(PAUSE_MS);
     }
   }

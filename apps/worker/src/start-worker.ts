@@ -6,6 +6,7 @@ import {
   createQueueWorker,
   inboundPayloadSchema,
   intakePayloadSchema,
+  sendOutcomePayloadSchema,
   sendQueueName,
   startCanary,
   statusCallbackPayloadSchema,
@@ -19,6 +20,7 @@ import { createErrorPolicies } from './error-policies.ts';
 import { isAlive } from './is-alive.ts';
 import { createInboundProcessor } from './processors/inbound.ts';
 import { createIntakeProcessor } from './processors/intake.ts';
+import { createSendOutcomeProcessor } from './processors/send-outcome.ts';
 import { createStatusCallbackProcessor } from './processors/status-callback.ts';
 import { createRecordBatches } from './record-batches.ts';
 import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
@@ -31,6 +33,7 @@ const WATCHERS_DEADLINE_MS = 1_000;
 /** Batches taken at the same time: an intake batch is a statement of its own, statuses meet again in one. */
 const INTAKE_CONCURRENCY = 2;
 const STATUS_CONCURRENCY = 8;
+const OUTCOME_CONCURRENCY = 8;
 const INBOUND_CONCURRENCY = 2;
 
 export interface WorkerDeps {
@@ -94,6 +97,13 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
         schema: intakePayloadSchema,
         processor: createIntakeProcessor(deps),
         concurrency: INTAKE_CONCURRENCY,
+      }),
+      createQueueWorker({
+        ...options,
+        queue: QUEUES.sendOutcome,
+        schema: sendOutcomePayloadSchema,
+        processor: createSendOutcomeProcessor({ ...deps, batches }),
+        concurrency: OUTCOME_CONCURRENCY,
       }),
       createQueueWorker({
         ...options,

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Priority } from './message-request.ts';
 
 /** What one call of Twilio's create is given: one claimed row. */
@@ -16,12 +17,14 @@ export interface SendRequest {
   validityPeriodSeconds: number | null;
 }
 
-interface OutcomeEvidence {
-  httpStatus: number | null;
-  errorCode: number | null;
+const evidence = {
+  httpStatus: z.number().int().nullable(),
+  errorCode: z.number().int().nullable(),
   /** Twilio-Request-Id, when the answer carried one. */
-  requestId: string | null;
-}
+  requestId: z.string().nullable(),
+};
+
+const UNKNOWN_REASONS = ['timeout', 'connection-lost', 'server-error', 'unparsable-answer', 'missing-sid', 'unrecognized-answer'] as const;
 
 /**
  * What became of one call of Twilio's create, as a value.
@@ -30,11 +33,16 @@ interface OutcomeEvidence {
  * - `throttled`: certainly not created, may be repeated: 429 with JSON code 20429, or no connection was ever established.
  * - `rejected`: certainly not created: a 4xx with Twilio's JSON.
  * - `unknown`: everything else; the call may or may not have created a message and must never be repeated blindly.
+ *
+ * Strict, because it travels in a queue: a field that this release does not know is a newer writer's.
  */
-export type SendOutcome =
-  | (OutcomeEvidence & { kind: 'accepted'; messageSid: string; rawStatus: string })
-  | (OutcomeEvidence & { kind: 'throttled'; retryAfterMs: number | null })
-  | (OutcomeEvidence & { kind: 'rejected'; errorCode: number })
-  | (OutcomeEvidence & { kind: 'unknown'; reason: UnknownReason });
+export const sendOutcomeSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ ...evidence, kind: z.literal('accepted'), messageSid: z.string().min(1), rawStatus: z.string() }),
+  z.strictObject({ ...evidence, kind: z.literal('throttled'), retryAfterMs: z.number().nullable() }),
+  z.strictObject({ ...evidence, kind: z.literal('rejected'), errorCode: z.number().int() }),
+  z.strictObject({ ...evidence, kind: z.literal('unknown'), reason: z.enum(UNKNOWN_REASONS) }),
+]);
 
-export type UnknownReason = 'timeout' | 'connection-lost' | 'server-error' | 'unparsable-answer' | 'missing-sid' | 'unrecognized-answer';
+export type SendOutcome = z.infer<typeof sendOutcomeSchema>;
+
+export type UnknownReason = (typeof UNKNOWN_REASONS)[number];

@@ -1,10 +1,19 @@
 import { expect, test } from 'vitest';
-import { acceptedMessage, inboundMessage, statusEvent } from './fixtures/messages.ts';
-import { inboundPayloadSchema, intakePayloadSchema, sendPayloadSchema, statusCallbackPayloadSchema } from './payloads.ts';
+import { acceptedMessage, inboundMessage, sendOutcome, statusEvent } from './fixtures/messages.ts';
+import {
+  inboundPayloadSchema,
+  intakePayloadSchema,
+  sendOutcomePayloadSchema,
+  sendPayloadSchema,
+  statusCallbackPayloadSchema,
+} from './payloads.ts';
 
 const PAYLOADS = [
   ['intake', intakePayloadSchema, { v: 1, messages: [acceptedMessage({ metadata: { order: '7' } })] }],
   ['send', sendPayloadSchema, { v: 1, id: acceptedMessage().id }],
+  ...(['accepted', 'throttled', 'rejected', 'unknown', 'released'] as const).map(
+    (kind) => [`send-outcome (${kind})`, sendOutcomePayloadSchema, { v: 1, ...sendOutcome(kind) }] as const,
+  ),
   ['status-callback', statusCallbackPayloadSchema, { v: 1, events: [statusEvent()] }],
   ['inbound', inboundPayloadSchema, { v: 1, messages: [inboundMessage()] }],
 ] as const;

@@ -1,4 +1,4 @@
-import { acceptedMessageSchema, inboundMessageSchema, statusEventSchema } from '@tickmark/domain';
+import { acceptedMessageSchema, inboundMessageSchema, PRIORITIES, sendOutcomeSchema, statusEventSchema } from '@tickmark/domain';
 import { z } from 'zod';
 
 /** Version of every payload that this release writes and reads. Readers of a new version ship one release before its writers. */
@@ -16,6 +16,23 @@ export type IntakePayload = z.infer<typeof intakePayloadSchema>;
 /** The message id alone: the truth is in Postgres, and a backlog of a million holds no personal data. */
 export const sendPayloadSchema = z.strictObject({ v: version, id: z.uuid() });
 export type SendPayload = z.infer<typeof sendPayloadSchema>;
+
+/** The claim that this is about: only its row takes what is said here. Ids and codes, nothing of the message or its people. */
+const claim = { v: version, id: z.uuid(), token: z.uuid() };
+
+/** What Postgres could not be told in time: what became of a call, or that a claim never led to one. */
+export const sendOutcomePayloadSchema = z.union([
+  z.strictObject({
+    ...claim,
+    attempt: z.number().int().positive(),
+    outcome: sendOutcomeSchema,
+    /** Alias: with the priority, what a send job for the next try needs. */
+    sender: z.string().min(1),
+    priority: z.enum(PRIORITIES),
+  }),
+  z.strictObject({ ...claim, outcome: z.strictObject({ kind: z.literal('released') }) }),
+]);
+export type SendOutcomePayload = z.infer<typeof sendOutcomePayloadSchema>;
 
 export const statusCallbackPayloadSchema = z.strictObject({ v: version, events: z.array(statusEventSchema.strict()).min(1) });
 export type StatusCallbackPayload = z.infer<typeof statusCallbackPayloadSchema>;

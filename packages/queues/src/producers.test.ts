@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { Priority } from '@tickmark/domain';
 import { waitFor } from '@tickmark/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { acceptedMessage, inboundMessage, statusEvent } from './fixtures/messages.ts';
+import { acceptedMessage, inboundMessage, sendOutcome, statusEvent } from './fixtures/messages.ts';
 import { queueRoom, SEND_QUEUE, SENDER, type QueueRoom } from './fixtures/queue-room.ts';
 import { QUEUES } from './names.ts';
 import { done } from './outcome.ts';
-import { inboundPayloadSchema, intakePayloadSchema, statusCallbackPayloadSchema } from './payloads.ts';
+import { inboundPayloadSchema, intakePayloadSchema, sendOutcomePayloadSchema, statusCallbackPayloadSchema } from './payloads.ts';
 import { queueKey } from './queue-set.ts';
 import { createQueueWorker } from './queue-worker.ts';
 
@@ -44,7 +44,9 @@ test('what the producers write is what the schemas read', async () => {
   const accepted = [acceptedMessage(), acceptedMessage()];
   const events = [statusEvent(), statusEvent()];
   const inbound = [inboundMessage()];
+  const outcomes = [sendOutcome('rejected'), sendOutcome('released')];
   await Promise.all([producers.addIntake(accepted, 'bulk'), producers.addStatusEvents(events), producers.addInbound(inbound)]);
+  for (const outcome of outcomes) await producers.addSendOutcome(outcome);
   const read: unknown[] = [];
   const keep = (payload: unknown) => {
     read.push(payload);
@@ -54,14 +56,16 @@ test('what the producers write is what the schemas read', async () => {
     createQueueWorker({ ...shared(), queue: QUEUES.intake, schema: intakePayloadSchema, processor: keep }),
     createQueueWorker({ ...shared(), queue: QUEUES.statusCallback, schema: statusCallbackPayloadSchema, processor: keep }),
     createQueueWorker({ ...shared(), queue: QUEUES.inbound, schema: inboundPayloadSchema, processor: keep }),
+    createQueueWorker({ ...shared(), queue: QUEUES.sendOutcome, schema: sendOutcomePayloadSchema, processor: keep }),
   ];
-  await waitFor(() => read.length === 3);
+  await waitFor(() => read.length === 5);
   await Promise.all(workers.map((worker) => worker.close(1000)));
   expect(read).toEqual(
     expect.arrayContaining([
       { v: 1, messages: accepted },
       { v: 1, events },
       { v: 1, messages: inbound },
+      ...outcomes.map((outcome) => ({ v: 1, ...outcome })),
     ]),
   );
 });

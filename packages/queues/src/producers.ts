@@ -7,7 +7,7 @@ import { checkServer, type RedisCheck } from './check-redis.ts';
 import { withoutPayload } from './errors.ts';
 import { inspectQueues } from './inspect-queues.ts';
 import { DEFAULT_QUEUE_BASE, QUEUES, sendQueueName, type QueueName } from './names.ts';
-import type { InboundPayload, IntakePayload, StatusCallbackPayload } from './payloads.ts';
+import type { InboundPayload, IntakePayload, SendOutcomePayload, StatusCallbackPayload } from './payloads.ts';
 import { pipelineValues } from './pipeline-values.ts';
 import { openProducerConnection } from './producer-connection.ts';
 import { openQueueSet, queueKey } from './queue-set.ts';
@@ -17,6 +17,11 @@ const DEFAULT_DEADLINE_MS = 2000;
 const JOB_BYTES_MAX = 512 * 1024;
 const SEND_JOBS_PER_ROUND = 500;
 const IDEMPOTENCY_SECONDS = 86_400;
+
+/** Of each variant by itself: `Omit` of a union keeps what all have in common alone. */
+type Unversioned<T> = T extends unknown ? Omit<T, 'v'> : never;
+
+type Payload = IntakePayload | StatusCallbackPayload | InboundPayload | SendOutcomePayload;
 
 export interface ProducersOptions {
   redisUrl: string;
@@ -39,6 +44,8 @@ export interface Producers {
   addIntake(messages: readonly AcceptedMessage[], priority: Priority): Promise<void>;
   addStatusEvents(events: readonly StatusEvent[]): Promise<void>;
   addInbound(messages: readonly InboundMessage[]): Promise<void>;
+  /** For a Postgres that is away; the worker tells it later. */
+  addSendOutcome(outcome: Unversioned<SendOutcomePayload>): Promise<void>;
   /**
    * One job per message, id = message id; one that is there already stays as it is. The deadline holds for each 500. When it fails, some may
    * be there and some not, also with `QueueUnavailableError`: repeat the whole call.
@@ -68,17 +75,18 @@ export function createProducers(options: ProducersOptions): Producers {
   const { redis } = connection;
   const queues = openQueueSet(redis, base);
 
-  async function addBatch(queue: QueueName, payload: IntakePayload | StatusCallbackPayload | InboundPayload, order: JobsOptions = {}) {
+  async function addPayload(queue: QueueName, payload: Payload, order: JobsOptions = {}) {
     const text = JSON.stringify(payload);
-    if (Buffer.byteLength(text) > JOB_BYTES_MAX) throw new RangeError(`a batch for queue ${queue} exceeds ${JOB_BYTES_MAX} bytes`);
+    if (Buffer.byteLength(text) > JOB_BYTES_MAX) throw new RangeError(`a job for queue ${queue} exceeds ${JOB_BYTES_MAX} bytes`);
     const jobId = `${queue}-${createHash('sha256').update(text).digest('hex')}`;
     await connection.run(() => queues.get(queue).add(queue, payload, { ...order, jobId }));
   }
 
   return {
-    addIntake: (messages, priority) => addBatch(QUEUES.intake, { v: 1, messages: [...messages] }, orderOf(priority)),
-    addStatusEvents: (events) => addBatch(QUEUES.statusCallback, { v: 1, events: [...events] }),
-    addInbound: (messages) => addBatch(QUEUES.inbound, { v: 1, messages: [...messages] }),
+    addIntake: (messages, priority) => addPayload(QUEUES.intake, { v: 1, messages: [...messages] }, orderOf(priority)),
+    addStatusEvents: (events) => addPayload(QUEUES.statusCallback, { v: 1, events: [...events] }),
+    addInbound: (messages) => addPayload(QUEUES.inbound, { v: 1, messages: [...messages] }),
+    addSendOutcome: (outcome) => addPayload(QUEUES.sendOutcome, { v: 1, ...outcome }),
     async addSend(jobs) {
       for (const round of inRounds(jobs)) {
         // oxlint-disable-next-line no-await-in-loop -- rounds bound what is in flight

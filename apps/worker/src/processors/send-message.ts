@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { releaseClaim, type ClaimAnswer, type Database, type RecordAnswer } from '@tickmark/delivery';
+import { releaseClaim, type ClaimAnswer, type Database } from '@tickmark/delivery';
 import type { SendOutcome } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger, Metrics } from '@tickmark/runtime';
-import { done, snooze, type Outcome, type SendPayload } from '@tickmark/queues';
+import { done, snooze, type Outcome, type Producers, type SendPayload } from '@tickmark/queues';
 import type { MessagesClient } from '@tickmark/twilio';
-import { countMessageError } from '../count-message-error.ts';
+import { claimOrLetGo, handBack, recordOrHandOver } from '../hand-over.ts';
+import { isDatabaseAway } from '../is-database-away.ts';
 import type { RecordBatches } from '../record-batches.ts';
 import { repeatUntilWritten } from '../repeat-until-written.ts';
+import { reportRecorded } from '../report-recorded.ts';
 import type { SendSignals } from '../send-signals.ts';
 import { ENQUEUE_AHEAD_MS } from './intake.ts';
 
@@ -22,6 +24,7 @@ const WAKE_UP_MARGIN_MS = 50;
 export interface SendMessageDeps {
   db: Database;
   batches: RecordBatches;
+  producers: Pick<Producers, 'addSendOutcome'>;
   twilio: MessagesClient;
   signals: SendSignals;
   failpoints: Failpoints;
@@ -34,12 +37,12 @@ type Claimed = Extract<ClaimAnswer, { kind: 'claimed' }>;
 
 /** One message: claim its row, call Twilio once, record what came of it. Only a claim that was granted leads to a call. */
 export function createSendMessageProcessor(deps: SendMessageDeps) {
-  const { batches, failpoints, clock } = deps;
+  const { failpoints, clock } = deps;
   return async function sendMessage({ id }: SendPayload): Promise<Outcome> {
     // Made once per run and repeated with it: a claim whose answer was lost is granted again to the same token.
     const token = randomUUID();
     const elapsedMs = startStopwatch(clock);
-    const answer = await repeatUntilWritten(() => batches.claims.commit({ id, token }), clock);
+    const answer = await claimOrLetGo(deps, { id, token });
     if (answer.kind !== 'claimed') return endWithoutCall(answer, clock);
     await failpoints.reach('after-claim');
     await failpoints.reach('before-post');
@@ -48,10 +51,12 @@ export function createSendMessageProcessor(deps: SendMessageDeps) {
     const outcome = await callTwilio(deps, answer);
     await failpoints.reach('after-post');
     await failpoints.reach('before-record');
-    const { attempt } = answer.request;
-    const recorded = await repeatUntilWritten(() => batches.outcomes.commit({ id, attempt, token, outcome }), clock);
+    const { sender, request } = answer;
+    const call = { id, attempt: request.attempt, token, sender, priority: request.priority, outcome };
+    const recorded = await recordOrHandOver(deps, call);
     await failpoints.reach('after-record');
-    return reportRecorded(deps, answer, outcome, recorded);
+    const dueAt = recorded === null ? null : reportRecorded(deps, call, recorded);
+    return dueAt === null ? done() : comeBack(dueAt, clock);
   };
 }
 
@@ -77,9 +82,15 @@ function startStopwatch(clock: Clock): () => number {
   return () => Math.max(clock.monotonicMs() - monotonicMs, clock.now().getTime() - wallMs);
 }
 
-async function giveBack({ db, clock, log }: SendMessageDeps, id: string, token: string): Promise<Outcome> {
-  const [released] = await repeatUntilWritten(() => releaseClaim(db, [{ id, token }]), clock);
-  log.warn({ messageId: id, released: released?.ok === true && released.value.released }, 'claim given back: too late to call');
+async function giveBack(deps: SendMessageDeps, id: string, token: string): Promise<Outcome> {
+  const { db, clock, log } = deps;
+  try {
+    const [released] = await repeatUntilWritten(() => releaseClaim(db, [{ id, token }]), clock);
+    log.warn({ messageId: id, released: released?.ok === true && released.value.released }, 'claim given back: too late to call');
+  } catch (error) {
+    if (!isDatabaseAway(error)) throw error;
+    await handBack(deps, { id, token });
+  }
   return snooze(clock.now().getTime() + WAKE_UP_MARGIN_MS);
 }
 
@@ -100,26 +111,4 @@ async function callTwilio(deps: SendMessageDeps, { request, sender, campaign }: 
   const { kind, httpStatus, errorCode, requestId } = outcome;
   log.debug({ messageId, attempt, sender, outcome: kind, httpStatus, errorCode, requestId, durationMs }, 'twilio called');
   return outcome;
-}
-
-function reportRecorded(
-  { clock, metrics, log }: SendMessageDeps,
-  { request, sender }: Claimed,
-  outcome: SendOutcome,
-  recorded: RecordAnswer,
-): Outcome {
-  const { messageId, attempt } = request;
-  if (recorded.kind !== 'recorded') {
-    log.debug({ messageId, attempt, sender, recorded: recorded.kind }, 'outcome was known already');
-    return done();
-  }
-  metrics.messageStatus.inc({ status: recorded.status });
-  if (recorded.status === 'failed' && outcome.errorCode !== null) countMessageError(metrics, outcome.errorCode);
-  if (recorded.status === 'unknown') {
-    log.warn({ messageId, attempt, sender, httpStatus: outcome.httpStatus }, 'outcome unknown: not sent again until it is resolved');
-  }
-  if (recorded.status === 'held') {
-    log.warn({ messageId, attempt, sender, errorCode: outcome.errorCode }, 'message held: its error code waits for a person');
-  }
-  return recorded.dueAt === null ? done() : comeBack(recorded.dueAt, clock);
 }
