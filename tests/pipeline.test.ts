@@ -85,7 +85,7 @@ it('a Messaging Service send that Twilio answers with "accepted" is created once
   const resource = (await (await fetch(url, { headers: { authorization: `Basic ${basic}` } })).json()) as Record<string, unknown>;
   expect(resource['messaging_service_sid']).toBe(pipeline.senders.news);
 
-  const sweeps = () => pipeline.apps.worker.output().split('sweep finished').length;
+  const sweeps = () => pipeline.apps.worker!.output().split('sweep finished').length;
   const before = sweeps();
   await waitFor(() => sweeps() > before + 1, { timeoutMs: 25_000, message: 'two sweeps' });
   expect((await pipeline.ledger(`?m=${id}`)).creates).toHaveLength(1);
