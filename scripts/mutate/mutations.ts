@@ -1,0 +1,91 @@
+/** A guard taken away. The text that is searched stands in its file exactly once, so that an entry cannot go stale without being noticed. */
+export interface Mutation {
+  name: string;
+  edits: { file: string; search: string; replace: string }[];
+  /** Test files of which each must fail. */
+  noticedBy: string[];
+  /** Those that kill processes and take minutes: only with `--faults`. */
+  noticedByFaults?: string[];
+}
+
+const CLAIM = 'packages/delivery/src/claim-for-sending.ts';
+const RECORD = 'packages/delivery/src/record-outcome.ts';
+const CLAIM_TEST = 'packages/delivery/src/claim-for-sending.test.ts';
+const NEVER_TWICE = 'tests/never-twice.faults.test.ts';
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'claim guard: a row that is claimed already, or whose outcome is known, is claimed again',
+    edits: [
+      { file: CLAIM, search: `          WHEN m.status = 'sending' THEN 'claimed'\n`, replace: '' },
+      {
+        file: CLAIM,
+        search: `WHEN m.status NOT IN ('accepted', 'scheduled', 'retrying') OR m.message_sid IS NOT NULL THEN 'ended'`,
+        replace: `WHEN m.message_sid IS NOT NULL THEN 'ended'`,
+      },
+      {
+        file: CLAIM,
+        search: `WHERE m.id = w.id AND m.status IN ('accepted', 'scheduled', 'retrying') AND m.message_sid IS NULL`,
+        replace: `WHERE m.id = w.id AND m.message_sid IS NULL`,
+      },
+    ],
+    noticedBy: [CLAIM_TEST],
+    noticedByFaults: [NEVER_TWICE],
+  },
+  {
+    name: 'token check by id: whoever asks for a claimed row is told that it is theirs',
+    edits: [
+      {
+        file: CLAIM,
+        search: `WHEN 'claimable' THEN CASE WHEN n.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END`,
+        replace: `WHEN 'claimable' THEN 'claimed'`,
+      },
+      {
+        file: CLAIM,
+        search: `WHEN 'claimed' THEN CASE WHEN d.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END`,
+        replace: `WHEN 'claimed' THEN 'claimed'`,
+      },
+    ],
+    noticedBy: [CLAIM_TEST],
+    noticedByFaults: [NEVER_TWICE],
+  },
+  {
+    name: 'sid guard: a lost answer is recorded over the sid that a callback has proven',
+    edits: [
+      {
+        file: RECORD,
+        search: `WHEN \${mine} AND l.status IN ('sending', 'unknown') AND l.message_sid IS NULL THEN 'record'`,
+        replace: `WHEN \${mine} THEN 'record'`,
+      },
+      {
+        file: RECORD,
+        search: `WHERE m.id = w.id AND m.claim_token = w.token AND (m.message_sid IS NULL OR m.message_sid = w.message_sid)`,
+        replace: `WHERE m.id = w.id AND m.claim_token = w.token`,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/record-outcome.test.ts'],
+    noticedByFaults: [NEVER_TWICE],
+  },
+  {
+    name: 'rank guard: the status that came last wins',
+    edits: [
+      {
+        file: 'packages/delivery/src/evidence-columns.ts',
+        search: `((e.rank, e.status COLLATE "C", COALESCE(e.error_code, -1)) > (m.rank, m.status COLLATE "C", COALESCE(m.error_code, -1)))`,
+        replace: `(e.rank > 20 OR m.rank = 0)`,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/apply-statuses.test.ts', 'packages/delivery/src/apply-statuses.property.test.ts'],
+  },
+  {
+    name: 'durability: a callback is answered 204 before Redis has it',
+    edits: [
+      {
+        file: 'apps/ingress/src/routes/status-callback.ts',
+        search: `await commitWebhook(options, commits.statusCallback.commit(parsed.event));`,
+        replace: `commitWebhook(options, commits.statusCallback.commit(parsed.event)).catch(() => undefined);`,
+      },
+    ],
+    noticedBy: ['apps/ingress/src/redis-outage.test.ts'],
+  },
+];
