@@ -26,12 +26,14 @@ describe('the ingress', () => {
     expect(Object.keys(paths).toSorted()).toEqual([
       '/v1/messages',
       '/v1/messages/batch',
+      '/v1/messages/{id}',
       '/webhooks/twilio/inbound',
       '/webhooks/twilio/status',
     ]);
     for (const path of ['/v1/messages', '/v1/messages/batch']) {
       expect(paths[path]).toMatchObject({ post: { requestBody: expect.any(Object), responses: { 202: expect.any(Object) } } });
     }
+    expect(paths['/v1/messages/{id}']).toMatchObject({ delete: { responses: { 200: expect.any(Object), 202: expect.any(Object) } } });
     expect((await fetch(`${ingress.url}/docs`)).status).toBe(200);
   });
 

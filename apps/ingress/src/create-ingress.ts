@@ -4,6 +4,7 @@ import { createMessageAcceptor, DEADLINES, type Deadlines, type Producers } from
 import { VERSION, type Clock, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
 import { createCommits } from './commits.ts';
 import { createReadiness } from './readiness.ts';
+import { addCancelMessageRoute } from './routes/cancel-message.ts';
 import { addInboundRoute } from './routes/inbound.ts';
 import { addMessageBatchRoute } from './routes/message-batch.ts';
 import { addMessageRoutes } from './routes/messages.ts';
@@ -54,9 +55,10 @@ export async function createIngress(deps: IngressDeps, settings: IngressSettings
     const webhook = { ...shared, baseUrl, authTokens: settings.authTokens, accountSid: settings.accountSid };
     await server.register(async (scope) => addStatusCallbackRoute(scope, webhook), { prefix });
     await server.register(async (scope) => addInboundRoute(scope, webhook), { prefix });
-    const messages = { ...shared, acceptor, authenticator, policy: settings };
+    const messages = { ...shared, acceptor, authenticator, policy: settings, cancelDeadlineMs: deadlines.cancelMs };
     await server.register(async (scope) => addMessageRoutes(scope, messages), { prefix });
     await server.register(async (scope) => addMessageBatchRoute(scope, messages), { prefix });
+    await server.register(async (scope) => addCancelMessageRoute(scope, messages), { prefix });
   }
   return { server, readiness, drain: async () => void (await Promise.all([acceptor.drain(), commits.drain()])) };
 }

@@ -1,7 +1,10 @@
 import {
   applyStatuses,
+  cancelMessages,
   claimForSending,
   recordOutcome,
+  type CancelAnswer,
+  type CancelRequest,
   type Claim,
   type ClaimAnswer,
   type Database,
@@ -24,11 +27,12 @@ const SEND_DEADLINE_MS = 10_000;
 const IN_FLIGHT_MAX = 2;
 const STATUSES_IN_FLIGHT_MAX = 3;
 
-/** The three statements of the hot paths, each shared by all jobs that run at the same time. */
+/** The statements that many jobs make, each shared by all jobs that run at the same time. */
 export interface RecordBatches {
   claims: GroupCommit<Claim, ClaimAnswer>;
   outcomes: GroupCommit<OutcomeRecord, RecordAnswer>;
   statuses: GroupCommit<StatusEvent, StatusApplied>;
+  cancels: GroupCommit<CancelRequest, CancelAnswer>;
   drain(): Promise<void>;
 }
 
@@ -52,12 +56,15 @@ export function createRecordBatches({ db, twilio, policies, metrics }: RecordBat
     inFlightMax: STATUSES_IN_FLIGHT_MAX,
     metrics,
   });
+  const cancels = createGroupCommit({ site: 'cancels', flush: (items: CancelRequest[]) => cancelMessages(db, items), metrics });
+  const all = [claims, outcomes, statuses, cancels];
   return {
     claims,
     outcomes,
     statuses,
+    cancels,
     drain: async () => {
-      await Promise.all([claims.drain(), outcomes.drain(), statuses.drain()]);
+      await Promise.all(all.map((batch) => batch.drain()));
     },
   };
 }

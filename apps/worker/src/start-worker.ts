@@ -2,6 +2,7 @@ import { checkDatabase, seedSenders, type Database } from '@tickmark/delivery';
 import type { Sender } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger, Metrics, Readiness } from '@tickmark/runtime';
 import {
+  cancelPayloadSchema,
   collectQueueMetrics,
   createQueueWorker,
   inboundPayloadSchema,
@@ -18,6 +19,7 @@ import {
 import type { MessagesClient } from '@tickmark/twilio';
 import { createErrorPolicies } from './error-policies.ts';
 import { isAlive } from './is-alive.ts';
+import { createCancelProcessor } from './processors/cancel.ts';
 import { createInboundProcessor } from './processors/inbound.ts';
 import { createIntakeProcessor } from './processors/intake.ts';
 import { createSendOutcomeProcessor } from './processors/send-outcome.ts';
@@ -30,11 +32,12 @@ import { untilDatabaseReady } from './until-database-ready.ts';
 
 const WATCHERS_DEADLINE_MS = 1_000;
 
-/** Batches taken at the same time: an intake batch is a statement of its own, statuses meet again in one. */
+/** Jobs taken at the same time: an intake batch is a statement of its own, statuses and cancellations meet again in one. */
 const INTAKE_CONCURRENCY = 2;
 const STATUS_CONCURRENCY = 8;
 const OUTCOME_CONCURRENCY = 8;
 const INBOUND_CONCURRENCY = 2;
+const CANCEL_CONCURRENCY = 20;
 
 export interface WorkerDeps {
   db: Database;
@@ -118,6 +121,13 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
         schema: inboundPayloadSchema,
         processor: createInboundProcessor(deps),
         concurrency: INBOUND_CONCURRENCY,
+      }),
+      createQueueWorker({
+        ...options,
+        queue: QUEUES.cancel,
+        schema: cancelPayloadSchema,
+        processor: createCancelProcessor({ ...deps, batches }),
+        concurrency: CANCEL_CONCURRENCY,
       }),
     );
   };

@@ -2,6 +2,7 @@ export { adoptByOperator, type OperatorAdoption } from './adopt-by-operator.ts';
 export { adoptListed, type ListVerdict, type PairSearched } from './adopt-listed.ts';
 export { applyStatuses, type StatusApplied } from './apply-statuses.ts';
 export { awaitStopEffective, type StopEffective } from './await-stop-effective.ts';
+export { cancelMessages, type CancelAnswer, type CancelRequest } from './cancel-messages.ts';
 export { checkDatabase, type DatabaseCheck } from './check-database.ts';
 export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from './claim-for-sending.ts';
 export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';

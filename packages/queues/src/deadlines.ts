@@ -6,6 +6,8 @@ export interface Deadlines {
   markerMs: number;
   /** From an item's arrival in its group commit to the caller's answer. */
   commitMs: number;
+  /** From a request to cancel to its answer, which a worker gives if it can. */
+  cancelMs: number;
 }
 
-export const DEADLINES: Deadlines = { redisMs: 1_300, markerMs: 500, commitMs: 1_500 };
+export const DEADLINES: Deadlines = { redisMs: 1_300, markerMs: 500, commitMs: 1_500, cancelMs: 2_000 };

@@ -52,6 +52,24 @@ export async function inspectQueues(redis: Redis, base: string, queues: readonly
   });
 }
 
+/**
+ * Whether a job that was added to a queue before a time may still wait or run. Jobs that were put off count, whenever they were added.
+ *
+ * @param beforeMs epoch milliseconds by the clocks of those who add
+ */
+export async function hasJobBefore(redis: Redis, base: string, queue: QueueName, beforeMs: number): Promise<boolean> {
+  const key = (type: string) => queueKey(base, queue, type);
+  // In one transaction: a job that moves from one line to another between two looks would be in none of them.
+  const looking = redis.multi().lindex(key('wait'), -1).zrange(key('prioritized'), '0', '0').lrange(key('active'), 0, -1);
+  const answers = pipelineValues(await looking.zcard(key('delayed')).exec());
+  const [wait, prioritized, active, delayed] = answers as [string | null, string[], string[], number];
+  if (delayed > 0) return true;
+  const dating = redis.pipeline();
+  for (const id of [wait ?? [], prioritized, active].flat()) dating.hget(key(id), 'timestamp');
+  // A job that is gone by now has ended.
+  return pipelineValues(await dating.exec()).some((timestamp) => timestamp !== null && Number(timestamp) <= beforeMs);
+}
+
 function chunk<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
 }

@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
 import { acceptedMessage, inboundMessage, sendOutcome, statusEvent } from './fixtures/messages.ts';
 import {
+  cancelPayloadSchema,
   inboundPayloadSchema,
   intakePayloadSchema,
   sendOutcomePayloadSchema,
   sendPayloadSchema,
   statusCallbackPayloadSchema,
 } from './payloads.ts';
+
+const NIL = '00000000-0000-0000-0000-000000000000';
 
 const PAYLOADS = [
   ['intake', intakePayloadSchema, { v: 1, messages: [acceptedMessage({ metadata: { order: '7' } })] }],
@@ -15,6 +18,11 @@ const PAYLOADS = [
     (kind) => [`send-outcome (${kind})`, sendOutcomePayloadSchema, { v: 1, ...sendOutcome(kind) }] as const,
   ),
   ['status-callback', statusCallbackPayloadSchema, { v: 1, events: [statusEvent()] }],
+  [
+    'cancel',
+    cancelPayloadSchema,
+    { v: 1, id: NIL, producer: 'shop', replyTo: NIL, requestedAt: new Date(0).toISOString(), answerBy: new Date(1).toISOString() },
+  ],
   ['inbound', inboundPayloadSchema, { v: 1, messages: [inboundMessage()] }],
 ] as const;
 

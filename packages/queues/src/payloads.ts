@@ -37,5 +37,18 @@ export type SendOutcomePayload = z.infer<typeof sendOutcomePayloadSchema>;
 export const statusCallbackPayloadSchema = z.strictObject({ v: version, events: z.array(statusEventSchema.strict()).min(1) });
 export type StatusCallbackPayload = z.infer<typeof statusCallbackPayloadSchema>;
 
+export const cancelPayloadSchema = z.strictObject({
+  v: version,
+  id: z.uuid(),
+  producer: z.string().min(1),
+  /** Names the place of the answer; unique to the request. */
+  replyTo: z.uuid(),
+  /** By the clock of who asks, as `timestamp` of a job is. */
+  requestedAt: z.iso.datetime(),
+  /** Nobody waits for the answer after this. */
+  answerBy: z.iso.datetime(),
+});
+export type CancelPayload = z.infer<typeof cancelPayloadSchema>;
+
 export const inboundPayloadSchema = z.strictObject({ v: version, messages: z.array(strictInboundMessage).min(1) });
 export type InboundPayload = z.infer<typeof inboundPayloadSchema>;

@@ -54,6 +54,9 @@ const CALLS: [string, (producers: Producers) => Promise<unknown>][] = [
   ['addSend', (producers) => producers.addSend([sendJob()])],
   ['hasSendJobs', (producers) => producers.hasSendJobs([sendJob()])],
   ['markIdempotent', (producers) => producers.markIdempotent([acceptedMessage()])],
+  ['requestCancel', (producers) => producers.requestCancel({ id: randomUUID(), producer: 'shop' }, 20_000)],
+  ['answerCancel', (producers) => producers.answerCancel(randomUUID(), 'canceled')],
+  ['hasIntakeBefore', (producers) => producers.hasIntakeBefore(new Date())],
   ['oldestIntakeAgeMs', (producers) => producers.oldestIntakeAgeMs()],
   ['ping', (producers) => producers.ping()],
 ];

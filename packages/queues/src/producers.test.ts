@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { acceptedMessage, inboundMessage, sendOutcome, statusEvent } from './fixtures/messages.ts';
 import { queueRoom, SEND_QUEUE, SENDER, type QueueRoom } from './fixtures/queue-room.ts';
 import { QUEUES } from './names.ts';
-import { done } from './outcome.ts';
+import { done, snooze, type Outcome } from './outcome.ts';
 import { inboundPayloadSchema, intakePayloadSchema, sendOutcomePayloadSchema, statusCallbackPayloadSchema } from './payloads.ts';
 import { queueKey } from './queue-set.ts';
 import { createQueueWorker } from './queue-worker.ts';
@@ -186,6 +186,47 @@ test('the age of intake is that of the oldest job that waits, put off or with a 
   expect(await producers.oldestIntakeAgeMs()).toBe(0);
   release();
   await worker.close(1000);
+});
+
+test('whether something that was added to intake before a time is left there is told of waiting, running and delayed jobs', async () => {
+  const producers = room.producers();
+  const before = new Date(Date.now() - 60_000);
+  const after = new Date(Date.now() + 60_000);
+  const looks = async () => [await producers.hasIntakeBefore(before), await producers.hasIntakeBefore(after)];
+  expect(await looks()).toEqual([false, false]);
+  let outcome: Outcome;
+  let release = () => {};
+  let running = 0;
+  const processor = async () => {
+    running += 1;
+    await new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    return outcome;
+  };
+  const consume = () => createQueueWorker({ ...shared(), queue: QUEUES.intake, schema: intakePayloadSchema, processor });
+
+  for (const priority of ['bulk', 'transactional'] as const) {
+    running = 0;
+    outcome = done();
+    await producers.addIntake([acceptedMessage()], priority);
+    expect(await looks()).toEqual([false, true]);
+    const worker = consume();
+    await waitFor(() => running === 1);
+    expect(await looks()).toEqual([false, true]);
+    release();
+    await worker.close(1_000);
+    expect(await looks()).toEqual([false, false]);
+  }
+
+  running = 0;
+  outcome = snooze(Date.now() + 60_000);
+  await producers.addIntake([acceptedMessage()], 'bulk');
+  const worker = consume();
+  await waitFor(() => running === 1);
+  release();
+  await worker.close(1_000);
+  expect(await looks()).toEqual([true, true]);
 });
 
 test('a batch that is larger than any batch of ours is refused before it reaches Redis', async () => {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { AcceptedMessage, InboundMessage, Priority, StatusEvent } from '@tickmark/domain';
+import type { AcceptedMessage, CancelResult, InboundMessage, Priority, StatusEvent } from '@tickmark/domain';
 import { monotonicNowMs, type Logger } from '@tickmark/runtime';
 import type { JobsOptions } from 'bullmq';
 import { addSendJob, orderOf, type SendJob } from './add-send-job.ts';
 import { checkServer, type RedisCheck } from './check-redis.ts';
 import { withoutPayload } from './errors.ts';
-import { inspectQueues } from './inspect-queues.ts';
+import { createCancelRequests } from './cancel-requests.ts';
+import { hasJobBefore, inspectQueues } from './inspect-queues.ts';
 import { DEFAULT_QUEUE_BASE, QUEUES, sendQueueName, type QueueName } from './names.ts';
 import type { InboundPayload, IntakePayload, SendOutcomePayload, StatusCallbackPayload } from './payloads.ts';
 import { pipelineValues } from './pipeline-values.ts';
@@ -58,6 +59,15 @@ export interface Producers {
    * id (an earlier mark of this call counts), or null when this is the first.
    */
   markIdempotent(marks: readonly IdempotencyMark[]): Promise<(string | null)[]>;
+  /**
+   * Asks a worker to cancel a message of a producer. @returns its answer, or null when none came within `waitMs`: the request stands all
+   * the same. Fails only when the request may not have been added.
+   */
+  requestCancel(request: { id: string; producer: string }, waitMs: number): Promise<CancelResult | null>;
+  /** The worker's answer to a request; whoever waits no longer does not get it. */
+  answerCancel(replyTo: string, result: CancelResult): Promise<void>;
+  /** Whether an intake job added before that time (by the clocks of those who add) may still wait or run. */
+  hasIntakeBefore(time: Date): Promise<boolean>;
   /** Age of the oldest intake job that waits (active ones do not), in milliseconds; 0 when none does. */
   oldestIntakeAgeMs(): Promise<number>;
   /** Round trip in milliseconds. */
@@ -74,6 +84,7 @@ export function createProducers(options: ProducersOptions): Producers {
   const connection = openProducerConnection({ redisUrl, log, deadlineMs });
   const { redis } = connection;
   const queues = openQueueSet(redis, base);
+  const cancels = createCancelRequests(connection, { queue: () => queues.get(QUEUES.cancel), base });
 
   async function addPayload(queue: QueueName, payload: Payload, order: JobsOptions = {}) {
     const text = JSON.stringify(payload);
@@ -112,6 +123,8 @@ export function createProducers(options: ProducersOptions): Producers {
       }
       return connection.run(async () => pipelineValues(await pipeline.exec()) as (string | null)[]);
     },
+    ...cancels,
+    hasIntakeBefore: (time) => connection.run(() => hasJobBefore(redis, base, QUEUES.intake, time.getTime())),
     async oldestIntakeAgeMs() {
       const [state] = await connection.run(() => inspectQueues(redis, base, [QUEUES.intake]));
       return state?.oldestAgeMs ?? 0;

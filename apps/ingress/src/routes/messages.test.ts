@@ -162,13 +162,6 @@ describe('POST /v1/messages', () => {
     ]);
   });
 
-  it('is not known under DELETE yet', async () => {
-    const path = '/v1/messages/0b6d1f4e-52b7-4f0a-8f0e-2f8a8f6f0c11';
-    const response = await fetch(ingress.url + path, { method: 'DELETE', headers: { authorization: `Bearer ${ingress.keys.shop}` } });
-    expect(response.status).toBe(404);
-    expect(await response.json()).toMatchObject({ error: { code: 'NOT_FOUND' } });
-  });
-
   describe('with an Idempotency-Key', () => {
     it('gives a repeat the same id, says so, and puts it through intake again', async () => {
       const asked = message();

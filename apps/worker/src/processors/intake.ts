@@ -42,7 +42,8 @@ export function toSendJob(
 function countRows({ metrics, log }: IntakeDeps, rows: readonly InsertedMessage[]): void {
   const inserted = rows.filter((row) => row.result === 'inserted');
   const conflicts = rows.filter((row) => row.result === 'conflict_hash' || row.result === 'conflict_producer');
-  if (inserted.length > 0) metrics.messageStatus.inc({ status: 'accepted' }, inserted.length);
+  // Not all of them wait: one whose cancellation came first is canceled from the start.
+  for (const { status } of inserted) metrics.messageStatus.inc({ status });
   if (conflicts.length > 0) metrics.idempotencyConflicts.inc(conflicts.length);
   log.info({ rows: rows.length, inserted: inserted.length, conflicts: conflicts.length }, 'intake batch inserted');
 }
