@@ -46,7 +46,7 @@ export async function fetchCreates(simulatorUrl: string): Promise<LedgerCreate[]
 
 function summary(stored: ReadonlyMap<string, StoredRow>): string {
   return [...stored.values()]
-    .map((row) => `${row.id}${row.status}`)
+    .map((row) => `${row.id}${row.status}${row.retry?.status}`)
     .toSorted()
     .join();
 }

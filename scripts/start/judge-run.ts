@@ -1,12 +1,14 @@
 import { createDatabase } from '@tickmark/delivery';
 import type { CampaignRow } from './campaign.ts';
 
-/** What Postgres says about one row of this run. A retry's row speaks for the row that it retries. */
+/** What Postgres says about one row of this run. */
 export interface StoredRow {
   id: string;
   status: string;
   errorCode: number | null;
   messageSid: string | null;
+  /** The row that sends it again after a failure; null when there is none. */
+  retry: { status: string; errorCode: number | null } | null;
 }
 
 /** The part of the simulator's ledger that the verdict rests on. */
@@ -26,10 +28,10 @@ export interface Verdict {
   surprises: string[];
 }
 
-/** Whether the row has reached what its `expect` column allows. */
+/** Whether the row, or the one that sends it again, has reached what its `expect` column allows. */
 export function isAsExpected(row: CampaignRow, stored: StoredRow | undefined): boolean {
-  if (!stored) return false;
-  return row.expect.some((expected) => expected === stored.status || expected === `${stored.status}:${stored.errorCode}`);
+  const states = [stored, stored?.retry].flatMap((state) => (state ? [state.status, `${state.status}:${state.errorCode}`] : []));
+  return row.expect.some((expected) => states.includes(expected));
 }
 
 /**
@@ -96,8 +98,8 @@ export function createRowReader(databaseUrl: string): {
   return {
     read: async (ids) => {
       const rows = await db.sql<StoredRow[]>`
-        SELECT m.id, coalesce(r.status, m.status) AS status,
-               CASE WHEN r.id IS NULL THEN m.error_code ELSE r.error_code END AS "errorCode", m.message_sid AS "messageSid"
+        SELECT m.id, m.status, m.error_code AS "errorCode", m.message_sid AS "messageSid",
+          CASE WHEN r.id IS NOT NULL THEN jsonb_build_object('status', r.status, 'errorCode', r.error_code) END AS retry
         FROM whatsapp_messages m LEFT JOIN whatsapp_messages r ON r.retry_of = m.id
         WHERE m.id = ANY(${[...ids]}::uuid[])`;
       return new Map(rows.map((row) => [row.id, row]));

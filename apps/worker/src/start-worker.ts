@@ -112,7 +112,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
         ...options,
         queue: QUEUES.statusCallback,
         schema: statusCallbackPayloadSchema,
-        processor: createStatusCallbackProcessor({ ...deps, batches }),
+        processor: createStatusCallbackProcessor({ ...deps, batches, policies }),
         concurrency: STATUS_CONCURRENCY,
       }),
       createQueueWorker({

@@ -10,6 +10,7 @@ export interface AttemptEvidenceResult {
   /** The message's row before and after: only an arrival changes it. */
   from: MessageStatus;
   to: MessageStatus;
+  contradicted: boolean;
 }
 
 /**
@@ -19,7 +20,7 @@ export interface AttemptEvidenceResult {
 export function applyEvidenceToAttempts(tx: postgres.ISql, items: readonly Evidence[]) {
   return tx<AttemptEvidenceResult[]>`
     WITH ${evidenceTable(tx, items)}, locked AS MATERIALIZED (
-      SELECT id, status FROM whatsapp_messages WHERE id = ANY (${items.map((item) => item.messageId)}::uuid[])
+      SELECT id, status, contradicted FROM whatsapp_messages WHERE id = ANY (${items.map((item) => item.messageId)}::uuid[])
       ORDER BY id FOR NO KEY UPDATE
     ), attempts AS (
       INSERT INTO message_attempts AS m (message_id, attempt, message_sid, status, rank, error_code)
@@ -54,9 +55,10 @@ export function applyEvidenceToAttempts(tx: postgres.ISql, items: readonly Evide
         updated_at = now()
       FROM arrived e
       WHERE m.id = e.message_id
-      RETURNING m.id, m.status
+      RETURNING m.id, m.status, m.contradicted
     )
-    SELECT e.message_sid AS "messageSid", a.message_sid IS NOT NULL AS applied, l.status AS "from", COALESCE(r.status, l.status) AS "to"
+    SELECT e.message_sid AS "messageSid", a.message_sid IS NOT NULL AS applied, l.status AS "from", COALESCE(r.status, l.status) AS "to",
+      COALESCE(r.contradicted, l.contradicted) AS contradicted
     FROM evidence e JOIN locked l ON l.id = e.message_id LEFT JOIN attempts a USING (message_sid) LEFT JOIN raised r ON r.id = l.id`;
 }
 

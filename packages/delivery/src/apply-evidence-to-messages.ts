@@ -27,7 +27,11 @@ export interface MessageEvidenceResult {
   /** The evidence tells of a later attempt than the row knew: the row is from a restored backup. */
   attemptsRaised: boolean;
   bound: boolean;
+  /** Afterwards: both an arrival and a final failure were told. */
+  contradicted: boolean;
   sender: string | null;
+  contentSid: string | null;
+  campaign: string | null;
   /** From when the recipient could have had it: acceptance, or the time that it was scheduled for. */
   startedAt: Date | null;
   sentFirst: boolean;
@@ -45,8 +49,8 @@ export function applyEvidenceToMessages(tx: postgres.ISql, items: readonly Evide
       SELECT id FROM whatsapp_messages WHERE message_sid = ANY (${sids}::text[])
     ), locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever.
-      SELECT m.id, m.status, m.error_code, m.attempts, m.message_sid, m.sid_source, m.origin, m.sender, m.sent_at, m.delivered_at, m.read_at,
-        GREATEST(m.accepted_at, m.send_at) AS started_at
+      SELECT m.id, m.status, m.error_code, m.attempts, m.message_sid, m.sid_source, m.origin, m.sender, m.content_sid, m.campaign,
+        m.contradicted, m.sent_at, m.delivered_at, m.read_at, GREATEST(m.accepted_at, m.send_at) AS started_at
       FROM whatsapp_messages m
       WHERE m.id = ANY (ARRAY (SELECT id FROM candidates))
       ORDER BY m.id FOR NO KEY UPDATE OF m
@@ -60,13 +64,15 @@ export function applyEvidenceToMessages(tx: postgres.ISql, items: readonly Evide
       UPDATE whatsapp_messages m SET ${raise(tx)}
       FROM resolved e
       WHERE e.verdict = 'applied' AND m.id = e.id AND (m.message_sid IS NULL OR m.message_sid = e.message_sid) AND ${saysSomethingNew(tx)}
-      RETURNING m.id, m.status, m.error_code
+      RETURNING m.id, m.status, m.error_code, m.contradicted
     )
     SELECT e.message_sid AS "messageSid", e.verdict, e.id AS "messageId", l.status AS "from", COALESCE(u.status, l.status) AS "to",
       CASE WHEN u.id IS NULL THEN l.error_code ELSE u.error_code END AS "errorCode",
       COALESCE(e.attempt, NULLIF(l.attempts, 0)) AS attempt,
       COALESCE(e.verdict = 'applied' AND e.attempt > l.attempts, false) AS "attemptsRaised",
-      COALESCE(e.verdict = 'applied' AND l.message_sid IS NULL, false) AS bound, l.sender, l.started_at AS "startedAt",
+      COALESCE(e.verdict = 'applied' AND l.message_sid IS NULL, false) AS bound,
+      COALESCE(u.contradicted, l.contradicted, false) AS contradicted, l.sender, l.content_sid AS "contentSid", l.campaign,
+      l.started_at AS "startedAt",
       l.sent_at IS NULL AND e.sent_at IS NOT NULL AS "sentFirst",
       l.delivered_at IS NULL AND e.delivered_at IS NOT NULL AS "deliveredFirst",
       l.read_at IS NULL AND e.read_at IS NOT NULL AS "readFirst"

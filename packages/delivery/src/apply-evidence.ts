@@ -22,7 +22,10 @@ export interface AppliedEvidence {
   from: MessageStatus | null;
   to: MessageStatus | null;
   errorCode: number | null;
+  contradicted: boolean;
   sender: string | null;
+  contentSid: string | null;
+  campaign: string | null;
   startedAt: Date | null;
   sentFirst: boolean;
   deliveredFirst: boolean;
@@ -91,9 +94,9 @@ async function applyToOlderAttempts(
 ): Promise<void> {
   if (items.length === 0) return;
   const owned = await releaseSids(tx, items);
-  for (const { messageSid, applied: found, from, to } of await applyEvidenceToAttempts(tx, owned)) {
+  for (const { messageSid, applied: found, from, to, contradicted } of await applyEvidenceToAttempts(tx, owned)) {
     const message = messages.get(messageSid);
-    if (message) applied.set(messageSid, describe(found ? 'attempt' : 'other_sid', { ...message, from, to }, undefined));
+    if (message) applied.set(messageSid, describe(found ? 'attempt' : 'other_sid', { ...message, from, to, contradicted }, undefined));
   }
 }
 
@@ -131,7 +134,8 @@ function describe(
   result: MessageEvidenceResult,
   made: 'external' | 'recovered' | undefined,
 ): AppliedEvidence {
-  const { messageId, attempt, bound, to, errorCode, sender, startedAt, sentFirst, deliveredFirst, readFirst } = result;
+  const { messageId, attempt, bound, to, errorCode, contradicted, sender, contentSid, campaign, startedAt } = result;
+  const { sentFirst, deliveredFirst, readFirst } = result;
   const onMessage = place === 'message';
   return {
     place,
@@ -142,7 +146,10 @@ function describe(
     from: made ? null : result.from,
     to,
     errorCode,
+    contradicted,
     sender,
+    contentSid,
+    campaign,
     startedAt,
     sentFirst: onMessage && sentFirst,
     deliveredFirst: onMessage && deliveredFirst,
@@ -159,7 +166,10 @@ const DELETED: AppliedEvidence = {
   from: null,
   to: null,
   errorCode: null,
+  contradicted: false,
   sender: null,
+  contentSid: null,
+  campaign: null,
   startedAt: null,
   sentFirst: false,
   deliveredFirst: false,

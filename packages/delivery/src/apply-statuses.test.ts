@@ -10,7 +10,7 @@ const room = deliveryRoom();
 
 describe('a status of a message whose sid is known', () => {
   it('raises the row, keeps its time, logs the word as received and tells from what to what', async () => {
-    const { message, sid } = await room.sendAccepted({ acceptedAt: at(0) });
+    const { message, sid } = await room.sendAccepted({ acceptedAt: at(0), campaign: 'spring', contentSid: 'HX1', body: null });
     const [applied] = await apply([{ messageSid: sid, rawStatus: 'sent', receivedAt: at(1_500) }]);
     expect(applied).toEqual({
       messageId: message.id,
@@ -19,6 +19,9 @@ describe('a status of a message whose sid is known', () => {
       from: 'queued',
       to: 'sent',
       sender: 'support',
+      contentSid: 'HX1',
+      campaign: 'spring',
+      contradicted: false,
       errorCode: null,
       latencyMs: { toSent: 1_500, toDelivered: null, toRead: null },
     });

@@ -28,6 +28,10 @@ export interface StatusApplied {
   to: MessageStatus | null;
   /** Alias; null for a message that none of our senders sent. */
   sender: string | null;
+  contentSid: string | null;
+  campaign: string | null;
+  /** Of the message: both an arrival and a final failure were told. */
+  contradicted: boolean;
   /** The event's own. */
   errorCode: number | null;
   /** Milliseconds from acceptance (or the scheduled time) to the stage that this event was the first to tell; null otherwise. */
@@ -84,7 +88,7 @@ function findTellers(
 }
 
 function describe(event: StatusEvent, applied: AppliedEvidence, logged: boolean, tellsChange: boolean): StatusApplied {
-  const { messageId, to, sender } = applied;
+  const { messageId, to, sender, contentSid, campaign, contradicted } = applied;
   const from = tellsChange ? applied.from : to;
   return {
     messageId,
@@ -93,6 +97,9 @@ function describe(event: StatusEvent, applied: AppliedEvidence, logged: boolean,
     from,
     to,
     sender,
+    contentSid,
+    campaign,
+    contradicted,
     errorCode: event.errorCode,
     latencyMs: measureLatency(event, applied, logged),
   };

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
 import { accepted, deliveryRoom, randomSid, rejected, statusEvent, throttled, valuesOf } from './fixtures/delivery-room.ts';
 import { getMessageDeliveryStatus } from './get-message-delivery-status.ts';
+import { insertRetries } from './insert-retries.ts';
 import { recordOutcome } from './record-outcome.ts';
 
 const room = deliveryRoom();
@@ -86,10 +87,14 @@ describe('the status of a message', () => {
   });
 
   it('names the row that retries it, and the row that it retries', async () => {
-    const [original, retry] = [await room.insert(), await room.insert()];
-    await room.db.sql`UPDATE whatsapp_messages SET retry_of = ${original.id}, origin = 'retry' WHERE id = ${retry.id}`;
-    expect(await status(original.id)).toMatchObject({ retriedBy: retry.id, retryOf: null });
-    expect(await status(retry.id)).toMatchObject({ retriedBy: null, retryOf: original.id, origin: 'retry' });
+    const { message, sid } = await room.sendAccepted();
+    await apply({ messageId: message.id, attempt: 1, messageSid: sid, rawStatus: 'failed', errorCode: 63012 });
+    const decision = { action: 'retry', delayMsMin: 1_000, delayMsMax: 2_000, opens: null } as const;
+    const [made] = valuesOf(await insertRetries(room.db, [{ id: message.id, errorCode: 63012, decision }]));
+    expect(await status(message.id)).toMatchObject({ retriedBy: made?.id, retryOf: null, status: 'failed' });
+    const retry = await status(made?.id ?? '');
+    expect(retry).toMatchObject({ retriedBy: null, retryOf: message.id, origin: 'retry', status: 'scheduled', producer: 'shop' });
+    expect(retry?.timeline).toMatchObject([{ kind: 'accepted', status: 'scheduled', source: 'system' }]);
   });
 
   it('shows what people did about it', async () => {

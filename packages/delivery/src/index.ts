@@ -3,6 +3,7 @@ export { adoptListed, type ListVerdict, type PairSearched } from './adopt-listed
 export { applyStatuses, type StatusApplied } from './apply-statuses.ts';
 export { awaitStopEffective, type StopEffective } from './await-stop-effective.ts';
 export { cancelMessages, type CancelAnswer, type CancelRequest } from './cancel-messages.ts';
+export { cancelRetries } from './cancel-retries.ts';
 export { checkDatabase, type DatabaseCheck } from './check-database.ts';
 export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from './claim-for-sending.ts';
 export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';
@@ -24,6 +25,7 @@ export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
 export { getUnknown, listUnknown, type UnknownMessage } from './list-unknown.ts';
 export { markStaleSending } from './mark-stale-sending.ts';
 export type { TimelineEntry } from './message-timeline.ts';
+export { insertRetries, type FailedMessage, type InsertedRetry } from './insert-retries.ts';
 export { listErrorPolicies, type ErrorPolicy } from './list-error-policies.ts';
 export { migrateDatabase } from './migrate-database.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';

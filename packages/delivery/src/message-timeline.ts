@@ -31,6 +31,11 @@ export function buildTimeline(rows: TimelineRows): TimelineEntry[] {
 }
 
 function acceptance({ row }: TimelineRows): TimelineEntry[] {
+  if (row.origin === 'retry') {
+    return [
+      { at: row.createdAt.toISOString(), kind: 'accepted', status: 'scheduled', errorCode: null, attempt: null, source: SYSTEM_ACTOR },
+    ];
+  }
   if (row.acceptedAt === null) return [];
   const status = row.sendAt !== null && row.sendAt > row.acceptedAt ? 'scheduled' : 'accepted';
   return [{ at: row.acceptedAt.toISOString(), kind: 'accepted', status, errorCode: null, attempt: null, source: row.producer }];

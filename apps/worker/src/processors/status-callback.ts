@@ -1,17 +1,15 @@
-import type { Database, StatusApplied } from '@tickmark/delivery';
-import type { Failpoints, Logger, Metrics, Settled } from '@tickmark/runtime';
+import type { StatusApplied } from '@tickmark/delivery';
+import type { Failpoints, Settled } from '@tickmark/runtime';
 import { done, type Outcome, type RunningJob, type StatusCallbackPayload } from '@tickmark/queues';
 import { countMessageError } from '../count-message-error.ts';
+import { followFailures, type FollowFailuresDeps } from '../follow-failures.ts';
 import { keepDeadLetters } from '../keep-dead-letters.ts';
 import type { RecordBatches } from '../record-batches.ts';
 import { settleEach } from '../settle-each.ts';
 
-export interface StatusCallbackDeps {
-  db: Database;
+export interface StatusCallbackDeps extends FollowFailuresDeps {
   batches: RecordBatches;
   failpoints: Failpoints;
-  metrics: Metrics;
-  log: Logger;
 }
 
 /** One batch of statuses, applied together with whatever other jobs bring at the same moment. */
@@ -21,6 +19,8 @@ export function createStatusCallbackProcessor(deps: StatusCallbackDeps) {
     await deps.failpoints.reach('status-after-log');
     await keepDeadLetters(deps, { queue: 'status-callback', jobId: job.id, items: events, settled });
     countStatuses(deps, settled);
+    // Also for what was logged before: a run after a crash must still make the retries.
+    await followFailures(deps, events, settled);
     return done();
   };
 }

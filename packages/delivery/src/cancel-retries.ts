@@ -1,0 +1,33 @@
+import { inTransaction, type Database } from './database.ts';
+import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
+
+/**
+ * Cancels the retries of messages that arrived after all, as long as they wait or are held; one that is under way or sent is left alone.
+ * Audited, and safe to repeat.
+ *
+ * @param ids the messages that were retried
+ * @returns how many retries were canceled
+ */
+export function cancelRetries(db: Pick<Database, 'sql'>, ids: readonly string[]): Promise<number> {
+  return inTransaction(db.sql, async (tx) => {
+    const canceled = await tx<{ id: string; retryOf: string }[]>`
+      WITH waiting AS MATERIALIZED (
+        SELECT id FROM whatsapp_messages
+        WHERE retry_of = ANY (${[...ids]}::uuid[]) AND status IN ('accepted', 'scheduled', 'retrying', 'held') AND message_sid IS NULL
+        -- In key order, so that two batches with the same rows wait for each other instead of for ever.
+        ORDER BY id FOR NO KEY UPDATE
+      )
+      UPDATE whatsapp_messages m SET status = 'canceled', rank = 50, updated_at = now()
+      FROM waiting w
+      WHERE m.id = w.id
+      RETURNING m.id, m.retry_of AS "retryOf"`;
+    if (canceled.length > 0) {
+      const because = (retryOf: string) => ({ actor: SYSTEM_ACTOR, action: 'retry_canceled', details: { arrived: retryOf } });
+      await writeAudit(
+        tx,
+        canceled.map(({ id, retryOf }) => ({ ...because(retryOf), messageId: id })),
+      );
+    }
+    return canceled.length;
+  });
+}
