@@ -50,8 +50,15 @@ export async function recordOrHandOver({ batches, producers, clock, log }: HandO
     return await repeatUntilWritten(() => batches.outcomes.commit(call), clock);
   } catch (error) {
     if (!isDatabaseAway(error)) throw error;
-    await producers.addSendOutcome(call);
-    log.debug({ messageId: call.id, attempt: call.attempt, outcome: call.outcome.kind }, 'outcome handed over: the database is away');
+    const { id: messageId, attempt, outcome } = call;
+    try {
+      await producers.addSendOutcome(call);
+    } catch (err) {
+      // All that is left of it is this line.
+      log.error({ messageId, attempt, outcome, err }, 'outcome lost: neither store could be told, the row becomes unknown');
+      throw error;
+    }
+    log.debug({ messageId, attempt, outcome: outcome.kind }, 'outcome handed over: the database is away');
     return null;
   }
 }

@@ -1,5 +1,6 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { openLanes, type Lanes } from './database-lanes.ts';
 
 /** Longest run of one statement; every batched statement ends far below it. */
 const STATEMENT_TIMEOUT_MS = 8_000;
@@ -20,12 +21,17 @@ const CLOSE_DEADLINE_MS = 5_000;
 const ORM_CONNECTIONS_MAX = 4;
 
 export interface Database {
-  /** postgres.js, for raw SQL. */
-  sql: postgres.Sql;
+  /** For raw SQL, by way of {@link inStatement} and {@link inTransaction}. */
+  sql: RawSql;
   /** Drizzle on a client of its own: `drizzle(client)` changes the serialisers of the client that it is given. */
   orm: PostgresJsDatabase;
   /** Ends every connection, at the latest after `deadlineMs` (default 5,000). Safe to repeat. */
   close(deadlineMs?: number): Promise<void>;
+}
+
+/** Used directly it is postgres.js with its pool, which does not survive every outage ({@link openLanes}): for tests and scripts. */
+export interface RawSql extends postgres.Sql {
+  readonly lanes: Lanes;
 }
 
 export interface DatabaseOptions {
@@ -44,14 +50,16 @@ export interface DatabaseOptions {
  */
 export function createDatabase({ url, prepare, max, applicationName }: DatabaseOptions): Database {
   const options = { prepare, applicationName };
-  const sql = postgres(url, connectionOptions({ ...options, max: Math.max(2, max), settings: BATCH_SETTINGS }));
+  const rawOptions = connectionOptions({ ...options, max: Math.max(2, max), settings: BATCH_SETTINGS });
+  const lanes = openLanes((lane) => postgres(url, { ...rawOptions, ...lane }), rawOptions.max);
+  const sql = Object.assign(postgres(url, rawOptions), { lanes });
   const ormClient = postgres(url, connectionOptions({ ...options, max: ORM_CONNECTIONS_MAX, settings: SESSION_SETTINGS }));
   return {
     sql,
     orm: drizzle(ormClient),
     close: async (deadlineMs = CLOSE_DEADLINE_MS) => {
       const timeout = deadlineMs / 1000;
-      await Promise.all([sql.end({ timeout }), ormClient.end({ timeout })]);
+      await Promise.all([lanes.close(deadlineMs), sql.end({ timeout }), ormClient.end({ timeout })]);
     },
   };
 }
@@ -92,16 +100,30 @@ const SESSION_SETTINGS = {
 const BATCH_SETTINGS = { ...SESSION_SETTINGS, enable_seqscan: 'off' };
 
 /** Runs statements in one transaction, with the time-outs of {@link createDatabase} also where the session could not be given them. */
-export function inTransaction<R>(sql: postgres.Sql, run: (tx: postgres.ISql) => Promise<R>): Promise<R> {
-  return sql.begin(async (tx) => {
-    if (!sql.options.prepare) await setLocally(tx);
-    return run(tx);
-  }) as Promise<R>;
+export function inTransaction<R>(sql: RawSql, run: (tx: postgres.ISql) => Promise<R>): Promise<R> {
+  return sql.lanes.use(async (tx, spoil) => {
+    await tx`BEGIN`.simple();
+    try {
+      if (!sql.options.prepare) await setLocally(tx);
+      const result = await run(tx);
+      const { command } = await tx`COMMIT`.simple();
+      // The server's answer to the COMMIT of a transaction in which a statement failed.
+      if (command === 'ROLLBACK') throw new Error('the error of a statement was not passed on: its transaction was rolled back');
+      return result;
+    } catch (error) {
+      await rollBack(tx).catch(spoil);
+      throw error;
+    }
+  });
+}
+
+async function rollBack(tx: postgres.ISql): Promise<void> {
+  await tx`ROLLBACK`.simple();
 }
 
 /** Runs one statement: alone where the session has our time-outs, in a transaction that sets them where it has not. */
-export function inStatement<R>(sql: postgres.Sql, run: (sql: postgres.ISql) => Promise<R>): Promise<R> {
-  return sql.options.prepare ? run(sql) : inTransaction(sql, run);
+export function inStatement<R>(sql: RawSql, run: (sql: postgres.ISql) => Promise<R>): Promise<R> {
+  return sql.options.prepare ? sql.lanes.use(run) : inTransaction(sql, run);
 }
 
 async function setLocally(tx: postgres.ISql): Promise<void> {

@@ -1,6 +1,6 @@
 import { externalMessageId } from '@tickmark/domain';
 import type postgres from 'postgres';
-import { inStatement } from './database.ts';
+import { inStatement, type RawSql } from './database.ts';
 import type { Evidence } from './evidence.ts';
 import { addressArrays, senderColumns } from './sender-columns.ts';
 
@@ -13,7 +13,7 @@ import { addressArrays, senderColumns } from './sender-columns.ts';
  *
  * @returns the sids whose row was made here
  */
-export async function makeExternalRows(sql: postgres.Sql, items: readonly Evidence[]): Promise<Set<string>> {
+export async function makeExternalRows(sql: RawSql, items: readonly Evidence[]): Promise<Set<string>> {
   const nameless = items.filter((item) => item.messageId === null);
   if (nameless.length === 0) return new Set();
   const known = new Set((await inStatement(sql, (statement) => findKnownSids(statement, nameless))).map((row) => row.sid));

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { claimForSending, insertAccepted } from '@tickmark/delivery';
 import { waitFor } from '@tickmark/testing';
-import { created } from '../fixtures/scripted-twilio.ts';
+import { created, type Answer } from '../fixtures/scripted-twilio.ts';
 import { createWorkerHarness, type WorkerHarness } from '../fixtures/worker-harness.ts';
+
+const OUTAGE = { timeoutMs: 20_000 };
 
 let harness: WorkerHarness;
 beforeAll(async () => {
@@ -11,9 +13,75 @@ beforeAll(async () => {
   const worker = harness.start();
   await waitFor(async () => (await worker.readiness()).ready);
 });
+afterEach(() => Promise.all([harness.gates.database.open(), harness.gates.redis.open()]));
 afterAll(() => harness.close());
 
+const rejected: Answer = { status: 400, body: { code: 21211, message: 'no', more_info: '', status: 400 } };
+const throttled: Answer = { status: 429, body: { code: 20429, message: 'slow', status: 429 } };
+
 const said = (id: string, words: RegExp) => harness.log.lines().some((line) => line['messageId'] === id && words.test(String(line['msg'])));
+
+/** Messages whose first calls are answered, each with its answer, when nobody reaches the stores of `lost` any more. */
+async function sendIntoOutage(answers: readonly Answer[], lost: readonly ('database' | 'redis')[]): Promise<string[]> {
+  const messages = answers.map(() => harness.message());
+  const firsts = new Map(messages.map(({ recipient }, index) => [recipient, answers[index] ?? created()]));
+  let outage: Promise<unknown> | undefined;
+  harness.answerWith(async (form) => {
+    const to = form.get('To') ?? '';
+    const answer = firsts.get(to);
+    firsts.delete(to);
+    if (firsts.size === 0) outage ??= Promise.all(lost.map((store) => harness.gates[store].close()));
+    await waitFor(() => outage);
+    await outage;
+    return answer ?? created();
+  });
+  await insertAccepted(harness.db, messages);
+  await harness.producers.addSend(messages);
+  return messages.map(({ id }) => id);
+}
+
+it('what came while the database was away is recorded when it is back, and acted upon', async () => {
+  const before = harness.twilio.creates.length;
+  const ids = await sendIntoOutage([rejected, created(), throttled], ['database']);
+  await waitFor(() => ids.every((id) => said(id, /^outcome handed over/)), OUTAGE);
+  for (const id of ids) expect(await harness.row(id)).toMatchObject({ status: 'sending', attempts: 1 });
+  await harness.gates.database.open();
+  const rows = () => Promise.all(ids.map((id) => harness.row(id)));
+  await waitFor(async () => (await rows()).every((row) => row?.status === 'failed' || row?.status === 'queued'), OUTAGE);
+  expect(await rows()).toMatchObject([
+    { status: 'failed', error_code: 21211, attempts: 1 },
+    { status: 'queued', attempts: 1 },
+    { status: 'queued', attempts: 2 },
+  ]);
+  expect(harness.twilio.creates).toHaveLength(before + 4);
+});
+
+it('a claim whose answer was lost with the database is given back, and the message is sent once', async () => {
+  const message = harness.message();
+  await insertAccepted(harness.db, [message]);
+  const before = harness.twilio.creates.length;
+  harness.answerWith(() => created());
+  harness.gates.database.stall('answers');
+  await harness.producers.addSend([message]);
+  await waitFor(async () => (await harness.row(message.id))?.status === 'sending', OUTAGE);
+  await harness.gates.database.close();
+  await waitFor(() => said(message.id, /^claim handed back/), OUTAGE);
+  await harness.gates.database.open();
+  await waitFor(async () => (await harness.row(message.id))?.status === 'queued', OUTAGE);
+  expect(said(message.id, /^claim without a call given back/)).toBe(true);
+  expect(await harness.row(message.id)).toMatchObject({ attempts: 2 });
+  expect(harness.twilio.creates).toHaveLength(before + 1);
+});
+
+it('an outcome that neither store could be told becomes unknown and is not sent again', async () => {
+  const before = harness.twilio.creates.length;
+  const [id = ''] = await sendIntoOutage([rejected], ['database', 'redis']);
+  await waitFor(() => said(id, /^outcome lost/), OUTAGE);
+  await Promise.all([harness.gates.database.open(), harness.gates.redis.open()]);
+  await harness.db.sql`UPDATE whatsapp_messages SET claimed_at = claimed_at - interval '61 seconds' WHERE id = ${id}`;
+  await waitFor(async () => (await harness.row(id))?.status === 'unknown', OUTAGE);
+  expect(harness.twilio.creates).toHaveLength(before + 1);
+});
 
 it('an outcome that comes again after the row went on changes nothing', async () => {
   const message = harness.message();
