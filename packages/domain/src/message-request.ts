@@ -49,6 +49,13 @@ export const messageRequestSchema = z
 
 export type MessageRequest = z.output<typeof messageRequestSchema>;
 
+/** One message as a producer writes it in TypeScript. Two properties are typed here, because what is read leniently has no type of its own. */
+export type MessageInput = Omit<z.input<typeof messageRequestSchema>, 'contentVariables' | 'sendAt'> & {
+  contentVariables?: Record<string, string> | string | undefined;
+  /** ISO 8601 with offset. */
+  sendAt?: string | undefined;
+};
+
 export type RequestRefusal = 'VALIDATION_FAILED' | 'INVALID_RECIPIENT' | 'BODY_TOO_LONG';
 
 export type MessageRequestResult =

@@ -3,7 +3,7 @@ import type { AcceptedMessage } from './accepted-message.ts';
 import { API_ERRORS, AppError, type ApiErrorCode } from './api-errors.ts';
 import { batchItemId } from './ids.ts';
 import { text } from './message-fields.ts';
-import { messageRequestSchema } from './message-request.ts';
+import { messageRequestSchema, type MessageInput } from './message-request.ts';
 import { prepareMessage, type MessageContext } from './prepare-message.ts';
 import { readRequestKey, type RequestKey } from './request-key.ts';
 import { describeIssues, tellProblems } from './validation-problems.ts';
@@ -11,11 +11,14 @@ import { describeIssues, tellProblems } from './validation-problems.ts';
 const BATCH_ITEMS_MAX = 1_000;
 
 /** One item as a producer writes it. For documentation and types: what is checked is checked by `prepareBatchItem`, item by item. */
-export const batchItemSchema = messageRequestSchema.safeExtend({
+const batchItemSchema = messageRequestSchema.safeExtend({
   idempotencyKey: text(255)
     .optional()
     .describe('As the header of a single message; without one the item has that of the batch and its place'),
 });
+
+/** One item of a batch as a producer writes it in TypeScript. */
+export type BatchItemInput = MessageInput & { idempotencyKey?: string | undefined };
 
 const envelopeSchema = z.strictObject(
   {

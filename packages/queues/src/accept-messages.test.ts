@@ -5,8 +5,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createMessageAcceptor, type MessageAcceptorDeps } from './accept-messages.ts';
 import { acceptedMessage } from './fixtures/messages.ts';
 import { queueRoom, type QueueRoom } from './fixtures/queue-room.ts';
-import { QUEUES } from './names.ts';
-import { queueKey } from './queue-set.ts';
 
 let room: QueueRoom;
 beforeEach(() => {
@@ -25,14 +23,6 @@ function acceptorOf(producers: Partial<MessageAcceptorDeps['producers']> = {}, d
 
 const item = (values: Partial<AcceptedMessage> = {}, keyGiven = true) => ({ message: acceptedMessage(values), keyGiven });
 
-/** Every message in the queue, whatever its job and priority. */
-async function queued(): Promise<AcceptedMessage[]> {
-  const key = (type: string) => queueKey(room.base, QUEUES.intake, type);
-  const ids = [...(await room.redis.lrange(key('wait'), 0, -1)), ...(await room.redis.zrange(key('prioritized'), '0', '-1'))];
-  const jobs = await Promise.all(ids.map((id) => room.redis.hget(key(id), 'data')));
-  return jobs.flatMap((data) => (JSON.parse(data ?? '') as { messages: AcceptedMessage[] }).messages);
-}
-
 /** The code of a refusal; true of an acceptance. */
 function codeOf(settled: object | undefined): unknown {
   const { ok, error } = settled as { ok: boolean; error?: unknown };
@@ -50,7 +40,7 @@ test('a repeat is told, whether it comes in the same call or later, and goes thr
   ]);
   expect(await acceptor.accept(first)).toMatchObject({ replayed: true });
   // The last one met its like, which waits.
-  expect((await queued()).map(({ id }) => id)).toEqual([first, second, first].map(({ message }) => message.id));
+  expect((await room.intake()).map(({ id }) => id)).toEqual([first, second, first].map(({ message }) => message.id));
 });
 
 test('a key that comes with another request is refused, counted and not queued; the others of the call are accepted', async () => {
@@ -63,7 +53,7 @@ test('a key that comes with another request is refused, counted and not queued; 
   expect(answers.map(codeOf)).toEqual([true, true, 'IDEMPOTENCY_KEY_REUSED', true]);
   expect(answers[2]).toMatchObject({ error: { details: { id: used.message.id } } });
   expect((await room.metrics.idempotencyConflicts.get()).values[0]?.value).toBe(1);
-  expect((await queued()).map(({ body }) => body)).not.toContain(other.message.body);
+  expect((await room.intake()).map(({ body }) => body)).not.toContain(other.message.body);
 });
 
 test('without a key nothing is marked', async () => {
@@ -83,9 +73,9 @@ test('a message whose marker was written but whose add was lost is queued by its
   const lost = item();
   const failing = acceptorOf({ addIntake: () => new Promise(() => undefined) }, { ...PATIENT, commitMs: 50 });
   await expect(failing.accept(lost)).rejects.toMatchObject({ code: 'ACCEPTANCE_UNKNOWN', details: { id: lost.message.id } });
-  expect(await queued()).toEqual([]);
+  expect(await room.intake()).toEqual([]);
   expect(await acceptorOf().accept(lost)).toEqual({ id: lost.message.id, status: 'accepted', replayed: true });
-  expect(await queued()).toEqual([lost.message]);
+  expect(await room.intake()).toEqual([lost.message]);
 });
 
 test('a queue that does not answer leaves what was begun unknown, and what was not begun certainly not accepted', async () => {
@@ -99,7 +89,7 @@ test('a marker that does not come leaves its message certainly not accepted; one
   const acceptor = acceptorOf({ markIdempotent: () => new Promise(() => undefined) }, { ...PATIENT, markerMs: 50 });
   const free = item({}, false);
   expect((await acceptor.acceptAll([item(), free])).map(codeOf)).toEqual(['QUEUE_UNAVAILABLE', true]);
-  expect(await queued()).toEqual([free.message]);
+  expect(await room.intake()).toEqual([free.message]);
 });
 
 test('a message that is larger than a whole job may be is refused alone', async () => {

@@ -6,8 +6,8 @@ import {
   withDeadline,
   type Clock,
   type GroupCommit,
+  type GroupCommitOptions,
   type Logger,
-  type Metrics,
   type Settled,
 } from '@tickmark/runtime';
 import { DEADLINES, type Deadlines } from './deadlines.ts';
@@ -17,9 +17,12 @@ import type { IdempotencyMark, Producers } from './producers.ts';
 
 const RETRY_AFTER_SECONDS = 2;
 
+/** Of our metrics, or anything that looks like them. */
+export type AcceptorMetrics = GroupCommitOptions<unknown, unknown>['metrics'] & { idempotencyConflicts: { inc(): void } };
+
 export interface MessageAcceptorDeps {
   producers: Pick<Producers, 'addIntake' | 'markIdempotent' | 'oldestIntakeAgeMs'>;
-  metrics: Pick<Metrics, 'groupCommitBatchSize' | 'idempotencyConflicts'>;
+  metrics: AcceptorMetrics;
   clock: Clock;
   log: Logger;
   deadlines?: Pick<Deadlines, 'markerMs' | 'commitMs'>;

@@ -1,10 +1,12 @@
 export { acceptBatch, type BatchToAccept } from './accept-batch.ts';
 export { createMessageAcceptor, type MessageAccepted, type MessageAcceptor, type MessageToAccept } from './accept-messages.ts';
 export type { SendJob } from './add-send-job.ts';
+export { cancelMessage } from './cancel-message.ts';
 export { startCanary, type Canary } from './canary.ts';
 export { checkRedis, type RedisCheck } from './check-redis.ts';
 export { DEADLINES, type Deadlines } from './deadlines.ts';
 export { QueueTimeoutError, QueueUnavailableError } from './errors.ts';
+export { createMessageProducer, type MessageProducer, type MessageProducerOptions } from './message-producer.ts';
 export { QUEUES, queuePrefix, sendQueueName, type QueueName } from './names.ts';
 export { cancel, done, retry, snooze, type Outcome } from './outcome.ts';
 export * from './payloads.ts';

@@ -1,5 +1,4 @@
 import { DeadlineExceededError } from './deadline.ts';
-import type { Metrics } from './metrics.ts';
 
 const ITEMS_MAX = 500;
 const BYTES_MAX = 256 * 1024;
@@ -42,7 +41,8 @@ export interface GroupCommitOptions<T, R> {
   inFlightMax?: number;
   /** The longest that a caller waits, counted from its arrival and whatever a flush does; default: without limit. */
   deadlineMs?: number;
-  metrics: Pick<Metrics, 'groupCommitBatchSize'>;
+  /** Our own, or anything that looks like it. */
+  metrics: { groupCommitBatchSize: { labels(site: string): { observe(items: number): void } } };
 }
 
 export interface GroupCommit<T, R> {

@@ -1,14 +1,10 @@
 import { AppError, type ApiErrorCode, type CancelResult } from '@tickmark/domain';
-import { QueueTimeoutError, QueueUnavailableError, type Producers } from '@tickmark/queues';
+import { cancelMessage, type Producers } from '@tickmark/queues';
 import { z } from 'zod';
 import type { HttpServer } from '@tickmark/http';
 import type { MessageRoutesOptions } from './messages.ts';
 
-const RETRY_AFTER_SECONDS = 2;
-
 const paramsSchema = z.object({ id: z.string().describe('id of the message') });
-
-const uuid = z.uuid();
 
 export interface CancelMessageOptions extends Pick<MessageRoutesOptions, 'authenticator' | 'hidden'> {
   producers: Pick<Producers, 'requestCancel'>;
@@ -38,29 +34,12 @@ export function addCancelMessageRoute(server: HttpServer, options: CancelMessage
     },
     async (request, reply) => {
       const id = request.params.id.toLowerCase();
-      if (!uuid.safeParse(id).success) throw refusalOf('not_found');
-      const result = await requestCancel(options.producers, { id, producer: request.producer }, cancelDeadlineMs);
-      if (result === null) return reply.code(202).send({ id, status: 'cancel_requested' });
+      const result = await cancelMessage(options.producers, { id, producer: request.producer }, cancelDeadlineMs);
+      if (result === 'cancel_requested') return reply.code(202).send({ id, status: result });
       if (result !== 'canceled') throw refusalOf(result);
       return reply.code(200).send({ id, status: 'canceled' });
     },
   );
-}
-
-async function requestCancel(producers: CancelMessageOptions['producers'], request: { id: string; producer: string }, waitMs: number) {
-  try {
-    return await producers.requestCancel(request, waitMs);
-  } catch (error) {
-    if (!(error instanceof QueueUnavailableError || error instanceof QueueTimeoutError)) throw error;
-    throw new AppError(
-      'QUEUE_UNAVAILABLE',
-      'The queue did not confirm in time. Send the same request again: canceling twice changes nothing.',
-      {
-        cause: error,
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      },
-    );
-  }
 }
 
 const REFUSALS = {
