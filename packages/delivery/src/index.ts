@@ -32,6 +32,7 @@ export { recordInbound, type InboundRecorded } from './record-inbound.ts';
 export { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
 export { recordOutcome, type OutcomeRecord, type RecordAnswer } from './record-outcome.ts';
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
+export { releaseHeld, type HeldReleased, type ReleaseHeldInput } from './release-held.ts';
 export { resendUnknown, type ResentMessage } from './resend-unknown.ts';
 export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
 export { endStop, listStops, openStop, type EndStop, type OpenStop, type SendStop, type StopTarget } from './send-stops.ts';
