@@ -9,24 +9,27 @@ export interface Mutation {
 }
 
 const CLAIM = 'packages/delivery/src/claim-for-sending.ts';
+const VERDICT = 'packages/delivery/src/claim-verdict.ts';
 const RECORD = 'packages/delivery/src/record-outcome.ts';
 const CLAIM_TEST = 'packages/delivery/src/claim-for-sending.test.ts';
+const VERDICT_TEST = 'packages/delivery/src/claim-verdict.test.ts';
+const STOPS_TEST = 'packages/delivery/src/send-stops.test.ts';
 const NEVER_TWICE = 'tests/never-twice.faults.test.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'claim guard: a row that is claimed already, or whose outcome is known, is claimed again',
     edits: [
-      { file: CLAIM, search: `          WHEN m.status = 'sending' THEN 'claimed'\n`, replace: '' },
+      { file: VERDICT, search: `    WHEN m.status = 'sending' THEN 'claimed'\n`, replace: '' },
       {
-        file: CLAIM,
+        file: VERDICT,
         search: `WHEN m.status NOT IN ('accepted', 'scheduled', 'retrying') OR m.message_sid IS NOT NULL THEN 'ended'`,
         replace: `WHEN m.message_sid IS NOT NULL THEN 'ended'`,
       },
       {
         file: CLAIM,
-        search: `WHERE m.id = w.id AND m.status IN ('accepted', 'scheduled', 'retrying') AND m.message_sid IS NULL`,
-        replace: `WHERE m.id = w.id AND m.message_sid IS NULL`,
+        search: `WHERE p.free_at IS NULL AND m.id = p.id AND \${mayStillBeClaimed(sql)}`,
+        replace: `WHERE p.free_at IS NULL AND m.id = p.id AND m.message_sid IS NULL`,
       },
     ],
     noticedBy: [CLAIM_TEST],
@@ -37,13 +40,13 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: CLAIM,
-        search: `WHEN 'claimable' THEN CASE WHEN n.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END`,
-        replace: `WHEN 'claimable' THEN 'claimed'`,
+        search: `WHEN d.verdict = 'claimable' THEN CASE WHEN n.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END`,
+        replace: `WHEN d.verdict = 'claimable' THEN 'claimed'`,
       },
       {
         file: CLAIM,
-        search: `WHEN 'claimed' THEN CASE WHEN d.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END`,
-        replace: `WHEN 'claimed' THEN 'claimed'`,
+        search: `WHEN d.verdict = 'claimed' THEN CASE WHEN d.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END`,
+        replace: `WHEN d.verdict = 'claimed' THEN 'claimed'`,
       },
     ],
     noticedBy: [CLAIM_TEST],
@@ -65,6 +68,37 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     noticedBy: ['packages/delivery/src/record-outcome.test.ts'],
     noticedByFaults: [NEVER_TWICE],
+  },
+  {
+    name: 'stop: the claim does not look at stops of everything, of the account or of a sender',
+    edits: [{ file: VERDICT, search: `THEN 'stopped'`, replace: `THEN 'claimable'` }],
+    noticedBy: [STOPS_TEST],
+  },
+  {
+    name: 'stop: the claim does not look at stops of a campaign or a template',
+    edits: [{ file: VERDICT, search: `THEN 'parked'`, replace: `THEN 'claimable'` }],
+    noticedBy: [STOPS_TEST],
+  },
+  {
+    name: 'stop: it is acknowledged although a claim is under way that does not see it',
+    edits: [
+      {
+        file: 'packages/delivery/src/await-stop-effective.ts',
+        search: `(await inStatement(db.sql, (sql) => areRunning(sql, writers))) || `,
+        replace: '',
+      },
+    ],
+    noticedBy: ['packages/delivery/src/await-stop-effective.test.ts'],
+  },
+  ...['canceled', 'suppressed', 'failed'].map((ending) => ({
+    name: `guard: a message that has to end as ${ending} is claimed`,
+    edits: [{ file: VERDICT, search: `THEN '${ending}'`, replace: `THEN 'claimable'` }],
+    noticedBy: [VERDICT_TEST],
+  })),
+  {
+    name: 'pair limit: earlier batches take no places',
+    edits: [{ file: CLAIM, search: `COALESCE(cardinality(t.times), 0) AS taken`, replace: `0 AS taken` }],
+    noticedBy: ['packages/delivery/src/claim-pair-limit.test.ts'],
   },
   {
     name: 'rank guard: the status that came last wins',

@@ -42,7 +42,7 @@ const twilio = createMessagesClient({
 const locks = { lockMs: config.QUEUE_LOCK_MS, stalledMs: config.QUEUE_STALLED_MS };
 const worker = startWorker(
   { db, producers, twilio, failpoints: createFailpoints(config.FAILPOINTS, log), clock: systemClock, metrics, log },
-  { ...redis, ...locks, senders: config.TWILIO_SENDERS, concurrencyMax: config.WORKER_CONCURRENCY },
+  { ...redis, ...locks, senders: config.TWILIO_SENDERS, concurrencyMax: config.WORKER_CONCURRENCY, windowGuard: config.WINDOW_GUARD },
 );
 const listening = startInternalListener({
   host: config.LISTEN_HOST,

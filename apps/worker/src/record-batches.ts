@@ -11,6 +11,7 @@ import {
   type OutcomeRecord,
   type RecordAnswer,
   type StatusApplied,
+  type WindowGuard,
 } from '@tickmark/delivery';
 import { decideOnRefusal, type StatusEvent } from '@tickmark/domain';
 import { createGroupCommit, type GroupCommit, type Metrics } from '@tickmark/runtime';
@@ -43,10 +44,13 @@ interface RecordBatchesDeps {
   metrics: Metrics;
 }
 
-export function createRecordBatches({ db, twilio, policies, metrics }: RecordBatchesDeps): RecordBatches {
+export function createRecordBatches(
+  { db, twilio, policies, metrics }: RecordBatchesDeps,
+  { windowGuard }: { windowGuard: WindowGuard },
+): RecordBatches {
   const shared = { minIntervalMs: SEND_INTERVAL_MS, inFlightMax: IN_FLIGHT_MAX, deadlineMs: SEND_DEADLINE_MS, metrics };
   // Asked each time: the secret may have been replaced a moment ago, which ends a stop of the account.
-  const claim = (items: Claim[]) => claimForSending(db, items, { account: twilio.credentialsFingerprint() });
+  const claim = (items: Claim[]) => claimForSending(db, items, { account: twilio.credentialsFingerprint(), windowGuard });
   const decide = (code: number) => decideOnRefusal(code, policies.actionFor(code));
   const claims = createGroupCommit({ site: 'claims', flush: claim, ...shared });
   const outcomes = createGroupCommit({ site: 'outcomes', flush: (items: OutcomeRecord[]) => recordOutcome(db, items, decide), ...shared });

@@ -1,4 +1,4 @@
-import { checkDatabase, seedSenders, type Database } from '@tickmark/delivery';
+import { checkDatabase, seedSenders, type Database, type WindowGuard } from '@tickmark/delivery';
 import type { Sender } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger, Metrics, Readiness } from '@tickmark/runtime';
 import {
@@ -58,6 +58,7 @@ export interface WorkerSettings {
   concurrencyMax: number;
   lockMs: number | undefined;
   stalledMs: number | undefined;
+  windowGuard: WindowGuard;
   sweepIntervalMs?: number;
   /** How often the table `senders` is read; default 10 s. */
   sendersRefreshMs?: number;
@@ -83,7 +84,7 @@ export interface RunningWorker {
 export function startWorker(given: WorkerDeps, settings: WorkerSettings): RunningWorker {
   const deps = { signals: NO_SIGNALS, ...given };
   const policies = createErrorPolicies(deps);
-  const batches = createRecordBatches({ ...deps, policies });
+  const batches = createRecordBatches({ ...deps, policies }, settings);
   const stop = new AbortController();
   const workers: QueueWorker[] = [];
   const shared = { redisUrl: settings.redisUrl, base: settings.base, metrics: deps.metrics, log: deps.log };

@@ -4,6 +4,8 @@ import { claimForSending, insertAccepted, openStop, withAdvisoryLock } from '@ti
 import { createWorkerHarness, type WorkerHarness } from './fixtures/worker-harness.ts';
 import { sweepOnce } from './sweeper.ts';
 
+const RULES = { account: '0123456789abcdef', windowGuard: 'auto' } as const;
+
 let harness: WorkerHarness;
 beforeAll(async () => {
   harness = await createWorkerHarness();
@@ -24,7 +26,7 @@ it('a claim that is older than a minute becomes unknown and gets no job; a young
   const [old, young] = [harness.message(), harness.message()];
   await insertAccepted(harness.db, [old, young]);
   const claims = [old, young].map(({ id }) => ({ id, token: randomUUID() }));
-  await claimForSending(harness.db, claims, { account: harness.client.credentialsFingerprint() });
+  await claimForSending(harness.db, claims, RULES);
   await harness.db.sql`UPDATE whatsapp_messages SET claimed_at = claimed_at - interval '61 seconds' WHERE id = ${old.id}`;
   expect(await sweepOnce(harness.deps)).toMatchObject({ stale: 1, enqueued: 0 });
   expect(await harness.row(old.id)).toMatchObject({ status: 'unknown' });
@@ -37,7 +39,7 @@ it('rows that were parked under a stop that is over get jobs, those under one th
   const stop = { scope: 'campaign', source: 'operator', actor: 'ann', forMs: null } as const;
   for (const target of ['summer', 'winter']) await openStop(harness.db, { ...stop, target });
   const claims = [freed, stopped].map(({ id }) => ({ id, token: randomUUID() }));
-  await claimForSending(harness.db, claims, { account: harness.client.credentialsFingerprint() });
+  await claimForSending(harness.db, claims, RULES);
   await openStop(harness.db, { ...stop, target: 'summer', forMs: 0 });
   await sweepOnce(harness.deps);
   const jobs = [freed, stopped].map(({ id, sender }) => ({ id, sender }));

@@ -19,7 +19,7 @@ describe('a request to cancel', () => {
       expect(await cancel(id)).toEqual(CANCELED);
       const row = await room.row(id);
       expect(row).toMatchObject({ status: 'canceled', rank: 50, open_status: null, attempts: 0 });
-      expect((await room.claim(id)).answer).toEqual({ kind: 'ended', status: 'canceled' });
+      expect((await room.claim(id)).answer).toMatchObject({ kind: 'ended', status: 'canceled', byClaim: false });
       expect(await cancel(id)).toEqual({ result: 'canceled', changed: false });
       expect(await room.row(id)).toEqual(row);
     },
@@ -101,7 +101,7 @@ describe('a batch of requests', () => {
   it('and claims of the same messages at once: each is either claimed or canceled, never both', async () => {
     const ids = await Promise.all(Array.from({ length: 60 }, async () => (await room.insert()).id));
     const [canceled, claimed] = await Promise.all([
-      Promise.all(ids.map(async (id) => (await cancel(id))?.changed)),
+      Promise.all(ids.map(async (id) => (await cancel(id))?.result === 'canceled')),
       Promise.all(ids.map(async (id) => (await room.claim(id)).answer.kind === 'claimed')),
     ]);
     const both = ids.map((_id, index) => [canceled[index], claimed[index]]);

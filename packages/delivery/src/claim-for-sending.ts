@@ -1,9 +1,11 @@
 import type { MessageStatus, Priority, SendRequest } from '@tickmark/domain';
 import type { Settled } from '@tickmark/runtime';
 import type postgres from 'postgres';
+import { OUTSIDE_WINDOW_CODE, verdict, type WindowGuard } from './claim-verdict.ts';
 import { inStatement, type Database } from './database.ts';
+import { formsOf } from './recipient-forms.ts';
 import { settleBatch } from './settle-batch.ts';
-import { isStoppedByContent, stopCounts } from './stop-conditions.ts';
+import { stopCounts } from './stop-conditions.ts';
 
 export interface Claim {
   id: string;
@@ -15,14 +17,15 @@ export interface Claim {
 export interface ClaimRules {
   /** Fingerprint of the credentials that the calls will be made with: a stop of the account names one. */
   account: string;
+  windowGuard: WindowGuard;
 }
 
 /**
  * - `claimed`: the row is mine; this attempt's call may be made. `sender` is the alias.
- * - `not_due`: it may be claimed then.
+ * - `not_due`: it may be claimed then. The row's time, or when the pair of sender and recipient has a place again.
  * - `stopped`: nothing may leave now (everything, the account or the sender is stopped); null = until somebody ends it. The row waits as before.
  * - `parked`: its campaign or template is stopped; the row waits without a job until the stop has ended (see unparkMessages).
- * - `ended`: there is nothing to send any more (sent, unknown, expired …).
+ * - `ended`: there is nothing to send any more (sent, unknown, expired …). `byClaim`: it was this claim that ended it.
  * - `not_mine`: another token holds it, or the row does not exist.
  */
 export type ClaimAnswer =
@@ -30,8 +33,17 @@ export type ClaimAnswer =
   | { kind: 'not_due'; dueAt: Date }
   | { kind: 'stopped'; untilMs: number | null }
   | { kind: 'parked' }
-  | { kind: 'ended'; status: MessageStatus }
+  | { kind: 'ended'; status: MessageStatus; byClaim: boolean; errorCode: number | null }
   | { kind: 'not_mine' };
+
+/** What the claim itself makes of rows that must never be sent; the words of the verdict and of the row. */
+const ENDINGS = ['canceled', 'expired', 'suppressed', 'failed'];
+
+/** Claims for one recipient of one sender in a minute: WhatsApp refuses more than about one message in 6 s for longer. */
+const PAIR_CLAIMS_MAX = 10;
+
+/** Messages that waited for a place come back spread over this. */
+const PAIR_JITTER_SECONDS = 2;
 
 /** Twilio refuses a shorter validity; a row with less of it left is sent with this. */
 const VALIDITY_SECONDS_MIN = 5;
@@ -48,9 +60,11 @@ export function claimForSending(db: Pick<Database, 'sql'>, claims: readonly Clai
 
 interface ClaimRow {
   verdict: 'claimed' | 'not_due' | 'stopped' | 'parked' | 'ended' | 'not_mine';
+  byClaim: boolean;
   id: string;
   /** As the statement leaves it. */
   status: MessageStatus;
+  errorCode: number | null;
   dueAt: Date | null;
   stoppedUntil: Date | null;
   attempt: number;
@@ -74,69 +88,106 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[], rules: ClaimRule
       SELECT * FROM unnest(${ids}::uuid[], ${batch.map((claim) => claim.token)}::uuid[]) WITH ORDINALITY AS c (id, token, position)
     ), locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever.
-      SELECT id, status, message_sid, attempts, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id, due_at,
-        expires_at, sender, sender_address, recipient, body, content_sid, content_variables, media_url, priority, campaign
+      SELECT id, producer, status, message_sid, attempts, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id,
+        due_at, expires_at, sender, sender_address, recipient, ${formsOf(sql, 'recipient')} AS forms, body, content_sid, content_variables,
+        media_url, priority, category, campaign
       FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
-    ), halts AS MATERIALIZED (
-      SELECT scope, target, until FROM send_stops
-      WHERE ${stopCounts(sql)} AND (scope IN ('all', 'sender') OR (scope = 'account' AND target = ${rules.account}))
-    ), decided AS MATERIALIZED (
+    ), ${contextTables(sql, rules)}, decided AS MATERIALIZED (
       -- With all that later parts need of the row: joining two such lists is slow when the planner thinks that they are short.
-      SELECT m.*, c.position, c.token,
-        CASE
-          WHEN m.id IS NULL THEN 'not_mine'
-          WHEN m.status = 'sending' THEN 'claimed'
-          WHEN m.status NOT IN ('accepted', 'scheduled', 'retrying') OR m.message_sid IS NOT NULL THEN 'ended'
-          WHEN m.expires_at <= now() THEN 'expired'
-          -- A parked row that is asked for all the same is looked at anew.
-          WHEN m.due_at > now() AND m.due_at < 'infinity' THEN 'not_due'
-          WHEN EXISTS (SELECT FROM halts WHERE scope <> 'sender') OR m.sender IN (SELECT target FROM halts WHERE scope = 'sender')
-            THEN 'stopped'
-          WHEN ${isStoppedByContent(sql)} THEN 'parked'
-          ELSE 'claimable'
-        END AS verdict
+      SELECT m.*, c.position, c.token, ${verdict(sql, rules.windowGuard)} AS verdict
       FROM claims c LEFT JOIN locked m USING (id)
-    ), winners AS MATERIALIZED (
-      SELECT DISTINCT ON (id) * FROM decided WHERE verdict = 'claimable' ORDER BY id, position
-    ), claimed AS (
+    ), ${pacedTable(sql)}, claimed AS (
       UPDATE whatsapp_messages m
-      SET status = 'sending', claim_token = w.token, claimed_at = now(), attempts = m.attempts + 1, error_code = NULL,
+      SET status = 'sending', claim_token = p.token, claimed_at = now(), attempts = m.attempts + 1, error_code = NULL,
         outcome = NULL, ended_at = NULL, http_status = NULL, request_id = NULL, updated_at = now()
-      FROM winners w
-      WHERE m.id = w.id AND m.status IN ('accepted', 'scheduled', 'retrying') AND m.message_sid IS NULL
+      FROM paced p
+      WHERE p.free_at IS NULL AND m.id = p.id AND ${mayStillBeClaimed(sql)}
       RETURNING m.id, m.claim_token, m.claimed_at, m.attempts
-    ), expired AS (
+    ), ended AS (
       UPDATE whatsapp_messages m
-      SET status = 'expired', rank = 50, updated_at = now()
-      WHERE m.id IN (SELECT id FROM decided WHERE verdict = 'expired')
-        AND m.status IN ('accepted', 'scheduled', 'retrying') AND m.message_sid IS NULL
+      SET status = d.verdict, rank = 50, updated_at = now(),
+        error_code = CASE d.verdict WHEN 'failed' THEN ${OUTSIDE_WINDOW_CODE} ELSE m.error_code END,
+        failed_at = CASE d.verdict WHEN 'failed' THEN now() ELSE m.failed_at END
+      FROM decided d
+      WHERE d.verdict = ANY (${ENDINGS}::text[]) AND m.id = d.id AND ${mayStillBeClaimed(sql)}
     ), parked AS (
       UPDATE whatsapp_messages m
       SET due_at = 'infinity', updated_at = now()
-      WHERE m.id IN (SELECT id FROM decided WHERE verdict = 'parked')
-        AND m.status IN ('accepted', 'scheduled', 'retrying') AND m.message_sid IS NULL AND m.due_at < 'infinity'
+      FROM decided d
+      WHERE d.verdict = 'parked' AND m.id = d.id AND m.due_at < 'infinity' AND ${mayStillBeClaimed(sql)}
     ), archived AS (
       -- The row keeps its newest attempt only. What a late record or callback noted about the older one meanwhile stays.
       INSERT INTO message_attempts AS a
         (message_id, attempt, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id)
       SELECT id, attempts, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id
-      FROM winners
-      WHERE attempts > 0
+      FROM paced
+      WHERE free_at IS NULL AND attempts > 0
       ORDER BY id
       ON CONFLICT (message_id, attempt) DO UPDATE SET
         claim_token = COALESCE(a.claim_token, excluded.claim_token), claimed_at = COALESCE(a.claimed_at, excluded.claimed_at),
         ended_at = COALESCE(a.ended_at, excluded.ended_at), outcome = COALESCE(a.outcome, excluded.outcome)
     )
-    SELECT
+    SELECT ${answerColumns(sql)}
+    FROM decided d LEFT JOIN claimed n ON n.id = d.id LEFT JOIN paced p ON p.id = d.id
+    ORDER BY d.position`;
+}
+
+/** The guard of every write, besides the id: locked or not, no statement changes a row of another state. */
+function mayStillBeClaimed(sql: postgres.ISql) {
+  return sql`m.status IN ('accepted', 'scheduled', 'retrying') AND m.message_sid IS NULL`;
+}
+
+/** `halts`: the stops that concern every row of the batch or all of a sender. `watched`: senders whose windows are known (see WindowGuard). */
+function contextTables(sql: postgres.ISql, { account }: ClaimRules) {
+  return sql`halts AS MATERIALIZED (
+      SELECT scope, target, until FROM send_stops
+      WHERE ${stopCounts(sql)} AND (scope IN ('all', 'sender') OR (scope = 'account' AND target = ${account}))
+    ), watched AS MATERIALIZED (
+      SELECT s.sender_address FROM (SELECT DISTINCT sender_address FROM locked WHERE content_sid IS NULL) s
+      WHERE (
+        SELECT true FROM customer_service_windows w
+        WHERE w.sender_address = s.sender_address AND w.first_inbound_at < now() - interval '24 hours' LIMIT 1)
+    )`;
+}
+
+/**
+ * `paced`: each claimable row once, for its first token, and when its pair of sender and recipient has a place for it; null = now. What was
+ * claimed for the pair within the last minute takes places, and so do the rows of this batch before it, transactional ones first.
+ */
+function pacedTable(sql: postgres.ISql) {
+  return sql`candidates AS MATERIALIZED (
+      SELECT DISTINCT ON (id) * FROM decided WHERE verdict = 'claimable' ORDER BY id, position
+    ), turns AS MATERIALIZED (
+      SELECT c.*, COALESCE(cardinality(t.times), 0) AS taken, t.times,
+        row_number() OVER (PARTITION BY c.sender_address, LEAST(c.forms[1], c.forms[2]) ORDER BY c.priority = 'bulk', c.position)::int AS turn
+      FROM candidates c CROSS JOIN LATERAL (
+        SELECT array_agg(o.claimed_at ORDER BY o.claimed_at) AS times FROM whatsapp_messages o
+        WHERE o.recipient = ANY (c.forms) AND o.claimed_at > now() - interval '1 minute' AND o.sender_address = c.sender_address
+          AND o.id <> c.id
+      ) t
+    ), paced AS MATERIALIZED (
+      SELECT t.*, CASE WHEN turn + taken > ${PAIR_CLAIMS_MAX}::int
+        -- When the claim whose place it takes is a minute old: one that is there, or one of those before it in this batch.
+        THEN COALESCE(times[turn + taken - ${PAIR_CLAIMS_MAX}::int], now() + ((turn - 1) / ${PAIR_CLAIMS_MAX}::int - 1) * interval '1 minute')
+          + interval '1 minute' + random() * ${PAIR_JITTER_SECONDS}::float8 * interval '1 second' END AS free_at
+      FROM turns t
+    )`;
+}
+
+function answerColumns(sql: postgres.ISql) {
+  return sql`
       -- The token decides, never the id: the caller whose token is not on the row has not claimed it, whoever else has.
-      CASE d.verdict
-        WHEN 'claimable' THEN CASE WHEN n.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END
-        WHEN 'claimed' THEN CASE WHEN d.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END
-        WHEN 'expired' THEN 'ended'
+      CASE
+        WHEN d.verdict = 'claimable' AND p.free_at IS NOT NULL THEN 'not_due'
+        WHEN d.verdict = 'claimable' THEN CASE WHEN n.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END
+        WHEN d.verdict = 'claimed' THEN CASE WHEN d.claim_token = d.token THEN 'claimed' ELSE 'not_mine' END
+        WHEN d.verdict = ANY (${ENDINGS}::text[]) THEN 'ended'
         ELSE d.verdict
       END AS verdict,
-      d.id, CASE d.verdict WHEN 'expired' THEN 'expired' ELSE d.status END AS status,
-      CASE d.verdict WHEN 'not_due' THEN d.due_at END AS "dueAt",
+      d.verdict = ANY (${ENDINGS}::text[]) AS "byClaim", d.id,
+      CASE WHEN d.verdict = ANY (${ENDINGS}::text[]) THEN d.verdict ELSE d.status END AS status,
+      CASE d.verdict WHEN 'failed' THEN ${OUTSIDE_WINDOW_CODE}::int ELSE d.error_code END AS "errorCode",
+      CASE d.verdict WHEN 'not_due' THEN d.due_at ELSE p.free_at END AS "dueAt",
       -- The last one to end; null when one of them has no end.
       CASE d.verdict WHEN 'stopped' THEN (
         SELECT NULLIF(max(COALESCE(until, 'infinity')), 'infinity') FROM halts WHERE scope <> 'sender' OR target = d.sender
@@ -145,19 +196,17 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[], rules: ClaimRule
       d.sender, d.sender_address AS "senderAddress", d.recipient, d.body, d.content_sid AS "contentSid",
       d.content_variables AS "contentVariables", d.media_url AS "mediaUrl", d.priority, d.campaign,
       CASE WHEN d.expires_at IS NOT NULL
-        THEN GREATEST(${VALIDITY_SECONDS_MIN}, floor(extract(epoch FROM d.expires_at - now())))::int END AS "validitySeconds"
-    FROM decided d LEFT JOIN claimed n ON n.id = d.id
-    ORDER BY d.position`;
+        THEN GREATEST(${VALIDITY_SECONDS_MIN}, floor(extract(epoch FROM d.expires_at - now())))::int END AS "validitySeconds"`;
 }
 
 function toAnswer(row: ClaimRow): ClaimAnswer {
-  const { verdict, status, sender, campaign, claimedAt, dueAt, stoppedUntil } = row;
-  if (verdict === 'claimed') return { kind: verdict, request: toRequest(row), sender, campaign, claimedAt };
+  const { verdict: kind, status, sender, campaign, claimedAt, dueAt, stoppedUntil, byClaim, errorCode } = row;
+  if (kind === 'claimed') return { kind, request: toRequest(row), sender, campaign, claimedAt };
   // A waiting row always has a due time (a CHECK): the second condition is for the compiler alone.
-  if (verdict === 'not_due' && dueAt !== null) return { kind: verdict, dueAt };
-  if (verdict === 'stopped') return { kind: verdict, untilMs: stoppedUntil?.getTime() ?? null };
-  if (verdict === 'parked') return { kind: verdict };
-  return verdict === 'ended' ? { kind: verdict, status } : { kind: 'not_mine' };
+  if (kind === 'not_due' && dueAt !== null) return { kind, dueAt };
+  if (kind === 'stopped') return { kind, untilMs: stoppedUntil?.getTime() ?? null };
+  if (kind === 'parked') return { kind };
+  return kind === 'ended' ? { kind, status, byClaim, errorCode } : { kind: 'not_mine' };
 }
 
 function toRequest(row: ClaimRow): SendRequest {

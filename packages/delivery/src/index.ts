@@ -6,6 +6,7 @@ export { cancelMessages, type CancelAnswer, type CancelRequest } from './cancel-
 export { cancelRetries } from './cancel-retries.ts';
 export { checkDatabase, type DatabaseCheck } from './check-database.ts';
 export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from './claim-for-sending.ts';
+export type { WindowGuard } from './claim-verdict.ts';
 export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';
 export { closeUnknown } from './close-unknown.ts';
 export { countUnknown } from './count-unknown.ts';

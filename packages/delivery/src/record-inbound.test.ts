@@ -50,6 +50,14 @@ it('the window is per person, and a business-scoped user id is a person too', as
   expect((await windowOf(other))?.last).toEqual(new Date('2026-02-02T00:00:00.000Z'));
 });
 
+it('a message through a Messaging Service opens the window of the service and of the number', async () => {
+  const service = `MG${randomSid().slice(2)}`;
+  const message = inbound({ messagingServiceSid: service });
+  valuesOf(await recordInbound(room.db, [message, inbound({ from: message.from })]));
+  const rows = await room.db.sql`SELECT sender_address FROM customer_service_windows WHERE recipient = ${message.from} ORDER BY 1`;
+  expect(rows.map((row) => row['sender_address'] as string)).toEqual([service, message.to]);
+});
+
 it('answers are in the order of the messages', async () => {
   const batch = [inbound(), inbound(), inbound()].toSorted((a, b) => (a.messageSid < b.messageSid ? 1 : -1));
   expect(valuesOf(await recordInbound(room.db, batch)).map(({ messageSid }) => messageSid)).toEqual(batch.map((m) => m.messageSid));

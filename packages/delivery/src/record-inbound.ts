@@ -12,7 +12,9 @@ export interface InboundRecorded {
 }
 
 /**
- * Stores what people wrote, each MessageSid once, and renews the customer-service window of (sender, person) to the latest time.
+ * Stores what people wrote, each MessageSid once, and renews the customer-service window of (sender, person) to the latest time. A message
+ * that came through a Messaging Service renews the service's window too: what is sent from the service goes through one of its numbers,
+ * most often the one that the person knows.
  *
  * Safe to repeat, in any order; answers are in the order of the messages.
  */
@@ -48,8 +50,11 @@ function insertMessages(sql: postgres.ISql, batch: readonly InboundMessage[]) {
       RETURNING message_sid AS sid
     ), windows AS (
       INSERT INTO customer_service_windows AS w (sender_address, recipient, first_inbound_at, last_inbound_at)
-      SELECT sender_address, recipient, min(at), max(at) FROM received GROUP BY sender_address, recipient
-      ORDER BY sender_address, recipient
+      SELECT address, recipient, min(at), max(at)
+      FROM received CROSS JOIN LATERAL (VALUES (sender_address), (service)) a (address)
+      WHERE address IS NOT NULL
+      GROUP BY address, recipient
+      ORDER BY address, recipient
       ON CONFLICT (sender_address, recipient) DO UPDATE SET
         first_inbound_at = LEAST(w.first_inbound_at, excluded.first_inbound_at),
         last_inbound_at = GREATEST(w.last_inbound_at, excluded.last_inbound_at)

@@ -385,7 +385,11 @@ export const CONFIG_KEYS = {
     section: 'Sending',
     type: oneOf(['auto', 'enforce', 'off']),
     help: 'Whether free text outside the 24-hour customer-service window is refused: auto (once a sender has had a day of inbound), enforce or off.',
-    usedBy: [],
+    notes: [
+      'Twilio accepts such a message and fails it later (63016). The claim fails it without a call, from 15 minutes before the window closes.',
+      'auto needs inbound messages: point the senders (or the Messaging Service) at /webhooks/twilio/inbound.',
+    ],
+    usedBy: ['worker'],
     default: 'auto',
   },
   STOP_WORDS_FILE: {

@@ -18,7 +18,7 @@ describe('GET /v1/messages', () => {
     const message = await app.insert();
     const messageSid = randomSid();
     const token = randomUUID();
-    await claimForSending(app.db, [{ id: message.id, token }], { account: 'any' });
+    await claimForSending(app.db, [{ id: message.id, token }], { account: 'any', windowGuard: 'auto' });
     const evidence = { httpStatus: 201, errorCode: null, requestId: null };
     const outcome = { kind: 'accepted' as const, messageSid, rawStatus: 'queued', ...evidence };
     await recordOutcome(app.db, [{ id: message.id, attempt: 1, token, outcome }]);

@@ -143,6 +143,20 @@ it('a message of a stopped campaign loses its job, and a sweep gives it one when
   expect(callsFor(message.id)).toHaveLength(1);
 });
 
+it('a message that a guard of the claim ends is counted and never called', async () => {
+  const other = await createWorkerHarness();
+  other.start({ windowGuard: 'enforce' });
+  const message = other.message();
+  await other.producers.addIntake([message], 'bulk');
+  await waitFor(async () => (await other.row(message.id))?.status === 'failed', { message: 'the row to be failed' });
+  expect(await other.row(message.id)).toMatchObject({ error_code: 63016, attempts: 0 });
+  await waitFor(async () => (await other.metrics.registry.metrics()).includes('tickmark_message_status_total{status="failed"} 1'));
+  expect(await other.metrics.registry.metrics()).toContain('tickmark_message_errors_total{code="63016"');
+  expect(other.twilio.creates).toHaveLength(0);
+  await other.redis.dropAll();
+  await other.close();
+});
+
 it('a process that was stopped between claim and call does not call: the row waits again', async () => {
   const other = await createWorkerHarness();
   let stoppedForMs = 0;

@@ -4,6 +4,7 @@ import type { SendOutcome } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger, Metrics } from '@tickmark/runtime';
 import { done, snooze, type Outcome, type Producers, type SendPayload } from '@tickmark/queues';
 import type { MessagesClient } from '@tickmark/twilio';
+import { countMessageError } from '../count-message-error.ts';
 import { claimOrLetGo, handBack, recordOrHandOver } from '../hand-over.ts';
 import { isDatabaseAway } from '../is-database-away.ts';
 import type { RecordBatches } from '../record-batches.ts';
@@ -43,7 +44,7 @@ export function createSendMessageProcessor(deps: SendMessageDeps) {
     const token = randomUUID();
     const elapsedMs = startStopwatch(clock);
     const answer = await claimOrLetGo(deps, { id, token });
-    if (answer.kind !== 'claimed') return endWithoutCall(answer, clock);
+    if (answer.kind !== 'claimed') return endWithoutCall(deps, answer);
     await failpoints.reach('after-claim');
     await failpoints.reach('before-post');
     if (elapsedMs() > CLAIM_TO_CALL_MS_MAX) return giveBack(deps, id, token);
@@ -60,10 +61,14 @@ export function createSendMessageProcessor(deps: SendMessageDeps) {
   };
 }
 
-function endWithoutCall(answer: Exclude<ClaimAnswer, Claimed>, clock: Clock): Outcome {
+function endWithoutCall({ clock, metrics }: SendMessageDeps, answer: Exclude<ClaimAnswer, Claimed>): Outcome {
   if (answer.kind === 'not_due') return comeBack(answer.dueAt, clock);
   if (answer.kind === 'stopped') {
     return snooze(Math.min(answer.untilMs ?? Infinity, clock.now().getTime() + STOPPED_MS_MAX) + WAKE_UP_MARGIN_MS);
+  }
+  if (answer.kind === 'ended' && answer.byClaim) {
+    metrics.messageStatus.inc({ status: answer.status });
+    if (answer.status === 'failed' && answer.errorCode !== null) countMessageError(metrics, answer.errorCode);
   }
   // A parked row gets a job from the sweeper when its stop has ended. `ended` and `not_mine` are someone else's work, done or under way.
   return done();

@@ -87,7 +87,7 @@ it('an outcome that comes again after the row went on changes nothing', async ()
   const message = harness.message();
   await insertAccepted(harness.db, [message]);
   const token = randomUUID();
-  await claimForSending(harness.db, [{ id: message.id, token }], { account: harness.client.credentialsFingerprint() });
+  await claimForSending(harness.db, [{ id: message.id, token }], { account: harness.client.credentialsFingerprint(), windowGuard: 'auto' });
   const outcome = { kind: 'throttled', retryAfterMs: 0, httpStatus: 429, errorCode: 20429, requestId: null } as const;
   const call = { id: message.id, attempt: 1, token, sender: 'support', priority: 'bulk', outcome } as const;
   const before = harness.twilio.creates.length;
