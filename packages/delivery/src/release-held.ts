@@ -30,8 +30,9 @@ export interface HeldReleased {
 export async function releaseHeld(db: Pick<Database, 'sql'>, { which, dryRun, actor, reason }: ReleaseHeldInput): Promise<HeldReleased> {
   // Chosen once: what is held anew while the pages are worked off is not part of what the operator looked at.
   const held = await inStatement(db.sql, (sql) => findHeld(sql, which));
+  if (dryRun) return { matched: held.length, released: 0 };
   let released = 0;
-  for (let from = 0; from < held.length && !dryRun; from += PAGE_ROWS) {
+  for (let from = 0; from < held.length; from += PAGE_ROWS) {
     const page = held.slice(from, from + PAGE_ROWS);
     released += await inTransaction(db.sql, async (tx) => {
       const rows = await releaseRows(tx, page);
