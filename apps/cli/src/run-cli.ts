@@ -4,6 +4,7 @@ import { CliError } from './cli-error.ts';
 import type { CliContext } from './cli-context.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addStopCommands } from './commands/stops.ts';
 
 /** The call itself was wrong: an argument, an option or a setting of the environment. */
 const EXIT_USAGE = 2;
@@ -30,6 +31,7 @@ function createProgram(context: CliContext): Command {
     .configureOutput({ writeOut: context.writeOut, writeErr: context.writeError, getOutHelpWidth: () => 120, getErrHelpWidth: () => 120 })
     .exitOverride();
   addStatusCommand(program, context);
+  addStopCommands(program, context);
   addMigrateCommand(program, context);
   return program;
 }

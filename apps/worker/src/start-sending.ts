@@ -1,5 +1,6 @@
 import { createQueueWorker, openSendControl, sendPayloadSchema, sendQueueName } from '@tickmark/queues';
 import { followCallConcurrency } from './call-concurrency.ts';
+import { followStops } from './follow-stops.ts';
 import { createSendMessageProcessor, type SendMessageDeps } from './processors/send-message.ts';
 import { joinSignals, NO_SIGNALS } from './send-signals.ts';
 import { createSendSlots } from './send-slots.ts';
@@ -54,11 +55,18 @@ export function startSending(deps: SendMessageDeps, settings: WorkerSettings): S
     },
   });
 
+  const stops = followStops({ ...deps, senders });
+
   return {
-    refresh: () => senders.refresh(),
+    refresh: async () => {
+      // Before the first job is taken.
+      await stops.read();
+      await senders.refresh();
+    },
     consume: (aliases) => senders.consume(aliases),
     aliases: () => senders.aliases(),
     close: async (deadlineMs) => {
+      await stops.close();
       await senders.close(deadlineMs);
       await concurrency.close();
       await control.close();

@@ -99,9 +99,9 @@ export const CONFIG_KEYS = {
     help: 'PostgreSQL 15 or newer.',
     notes: [
       'For example postgres://user:password@host:5432/name?sslmode=verify-full',
-      'The ingress never needs it: give it to worker, console and migrate only.',
+      'The ingress never needs it: give it to worker, console, migrate and the commands that stop and resume sending.',
     ],
-    usedBy: ['worker', 'console', 'migrate'],
+    usedBy: ['worker', 'console', 'migrate', 'cli'],
     secret: true,
     required: true,
     example: 'postgres://tickmark:tickmark@127.0.0.1:5432/tickmark',
@@ -111,7 +111,7 @@ export const CONFIG_KEYS = {
     section: 'Stores',
     type: switchValue(),
     help: 'Named prepared statements: on, or off behind a pooler in transaction mode (PgBouncer).',
-    usedBy: ['worker', 'console'],
+    usedBy: ['worker', 'console', 'cli'],
     default: 'on',
   },
   REDIS_URL: {

@@ -1,44 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { applyStatuses, createDatabase, insertAccepted, type Database } from '@tickmark/delivery';
-import { newMessageId, type AcceptedMessage } from '@tickmark/domain';
-import {
-  freePort,
-  randomApiKey,
-  randomBody,
-  randomPhone,
-  spawnProcess,
-  testDatabase,
-  testRedis,
-  type SpawnedProcess,
-  type TestDatabase,
-} from '@tickmark/testing';
+import { newMessageId } from '@tickmark/domain';
+import { freePort, randomApiKey, spawnProcess, testDatabase, testRedis, type SpawnedProcess, type TestDatabase } from '@tickmark/testing';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { acceptedMessage } from '../fixtures/accepted-message.ts';
 import { run } from '../fixtures/run.ts';
 
 describe('tickmark status', () => {
   const messageSid = `SM${randomBytes(16).toString('hex')}`;
-  const message: AcceptedMessage = {
-    id: newMessageId(),
-    producer: 'shop',
-    requestHash: '0'.repeat(64),
-    sender: 'support',
-    senderAddress: `whatsapp:${randomPhone()}`,
-    recipient: `whatsapp:${randomPhone()}`,
-    body: randomBody(),
-    contentSid: null,
-    contentVariables: null,
-    mediaUrl: null,
-    priority: 'bulk',
-    category: null,
-    campaign: null,
-    metadata: null,
-    onUnknown: 'hold',
-    acceptedAt: new Date().toISOString(),
-    sendAt: null,
-    validityPeriodSeconds: null,
-  };
+  const message = acceptedMessage();
   const key = randomApiKey();
   let env: { TICKMARK_CONSOLE_URL: string; TICKMARK_API_KEY: string };
   let database: TestDatabase;
