@@ -12,13 +12,13 @@ import {
   startInternalListener,
   systemClock,
 } from '@tickmark/runtime';
-import { createMessagesClient } from '@tickmark/twilio';
+import { createMessageLister, createMessagesClient } from '@tickmark/twilio';
 import { startWorker } from './start-worker.ts';
 
 /** Longer than a create call and its record may take. */
 const JOBS_DEADLINE_MS = 20_000;
-/** Raw statements under way at the same time: claims, outcomes, statuses, cancellations, intake, inbound, sweep and probes, with one to spare each. */
-const DATABASE_CONNECTIONS_MAX = 16;
+/** Raw statements under way at the same time: claims, outcomes, statuses, cancellations, intake, inbound, sweep, reconciler and probes, with one to spare each. */
+const DATABASE_CONNECTIONS_MAX = 19;
 
 const config = loadConfig(keysUsedBy('worker'), { parse: { TWILIO_SENDERS: parseSenders } });
 const log = createLogger({ process: 'worker', level: config.LOG_LEVEL });
@@ -28,21 +28,38 @@ const redis = { redisUrl: config.REDIS_URL.reveal(), base: config.QUEUE_PREFIX }
 const store = { url: config.DATABASE_URL.reveal(), prepare: config.DATABASE_PREPARE };
 const db = createDatabase({ ...store, max: DATABASE_CONNECTIONS_MAX, applicationName: 'tickmark-worker' });
 const producers = createProducers({ ...redis, log });
-const twilio = createMessagesClient({
+const api = {
   accountSid: config.TWILIO_ACCOUNT_SID,
   apiKeySid: config.TWILIO_API_KEY_SID,
   apiKeySecret: config.TWILIO_API_KEY_SECRET,
   baseUrl: config.TWILIO_BASE_URL,
   region: config.TWILIO_REGION,
   edge: config.TWILIO_EDGE,
+};
+const twilio = createMessagesClient({
+  ...api,
   concurrency: config.WORKER_CONCURRENCY,
   statusCallback: config.STATUS_CALLBACKS ? { publicBaseUrl: config.PUBLIC_BASE_URL, overrides: config.STATUS_CALLBACK_OVERRIDES } : null,
   log,
 });
+const reconcileConcurrency = config.RECONCILE_CONCURRENCY;
+const lister = createMessageLister({
+  ...api,
+  concurrency: reconcileConcurrency,
+  requestsPerSecond: config.RECONCILE_REQUESTS_PER_SECOND,
+  log,
+});
 const locks = { lockMs: config.QUEUE_LOCK_MS, stalledMs: config.QUEUE_STALLED_MS };
 const worker = startWorker(
-  { db, producers, twilio, failpoints: createFailpoints(config.FAILPOINTS, log), clock: systemClock, metrics, log },
-  { ...redis, ...locks, senders: config.TWILIO_SENDERS, concurrencyMax: config.WORKER_CONCURRENCY, windowGuard: config.WINDOW_GUARD },
+  { db, producers, twilio, lister, failpoints: createFailpoints(config.FAILPOINTS, log), clock: systemClock, metrics, log },
+  {
+    ...redis,
+    ...locks,
+    senders: config.TWILIO_SENDERS,
+    concurrencyMax: config.WORKER_CONCURRENCY,
+    windowGuard: config.WINDOW_GUARD,
+    reconcileConcurrency,
+  },
 );
 const listening = startInternalListener({
   host: config.LISTEN_HOST,

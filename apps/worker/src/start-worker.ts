@@ -16,7 +16,7 @@ import {
   type QueueName,
   type QueueWorker,
 } from '@tickmark/queues';
-import type { MessagesClient } from '@tickmark/twilio';
+import type { MessageLister, MessagesClient } from '@tickmark/twilio';
 import { createErrorPolicies } from './error-policies.ts';
 import { isAlive } from './is-alive.ts';
 import { createCancelProcessor } from './processors/cancel.ts';
@@ -25,6 +25,7 @@ import { createIntakeProcessor } from './processors/intake.ts';
 import { createSendOutcomeProcessor } from './processors/send-outcome.ts';
 import { createStatusCallbackProcessor } from './processors/status-callback.ts';
 import { createRecordBatches } from './record-batches.ts';
+import { startReconciler } from './reconciler.ts';
 import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
 import { startSending } from './start-sending.ts';
 import { startSweeper } from './sweeper.ts';
@@ -43,6 +44,8 @@ export interface WorkerDeps {
   db: Database;
   producers: Producers;
   twilio: MessagesClient;
+  /** Reads Twilio's list, apart from the calls that send. It is closed with the worker. */
+  lister: MessageLister;
   failpoints: Failpoints;
   clock: Clock;
   metrics: Metrics;
@@ -62,6 +65,9 @@ export interface WorkerSettings {
   sweepIntervalMs?: number;
   /** How often the table `senders` is read; default 10 s. */
   sendersRefreshMs?: number;
+  /** Lists read at the same time. */
+  reconcileConcurrency: number;
+  reconcileIntervalMs?: number;
 }
 
 export interface RunningWorker {
@@ -137,6 +143,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const canary = startCanary(shared);
   const queueMetrics = collectQueueMetrics({ ...shared, queues });
   const sweeper = startSweeper({ ...deps, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
+  const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
     await seedSenders(deps.db, settings.senders);
     await policies.refresh();
@@ -155,6 +162,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
       await Promise.all([
         policies.close(),
         sweeper.close(),
+        reconciler.close(),
         sending.close(deadlineMs),
         ...workers.map((worker) => worker.close(deadlineMs)),
       ]);

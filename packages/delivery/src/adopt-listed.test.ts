@@ -20,7 +20,7 @@ describe('a message that the list shows', () => {
     const listed = listedFor(message, 61);
     expect(await search(message, [listed])).toEqual({
       verdicts: [{ id: message.id, attempt: 1, kind: 'adopted', message: listed }],
-      showsKnown: false,
+      known: [],
     });
     expect(await room.row(message.id)).toMatchObject({
       status: 'queued',
@@ -34,7 +34,7 @@ describe('a message that the list shows', () => {
     expect(await audits(message.id)).toEqual([
       { actor: 'system', action: 'sid_adopted', details: { messageSid: listed.messageSid, attempt: 1 } },
     ]);
-    expect(await search(message, [listed])).toEqual({ verdicts: [], showsKnown: false });
+    expect(await search(message, [listed])).toEqual({ verdicts: [], known: [] });
   });
 
   it('and that callbacks without our id had made an external row of is adopted with all that they told', async () => {
@@ -63,8 +63,8 @@ describe('a message that the list shows', () => {
     const older = randomSid();
     await room.db.sql`INSERT INTO message_attempts (message_id, attempt, message_sid) VALUES (${randomUUID()}, 1, ${older})`;
     for (const messageSid of [sid, older]) {
-      const found = await search(pair, [listedFor(message, 61, { messageSid })]);
-      expect(found).toEqual({ verdicts: [{ id: message.id, attempt: 1, kind: 'absent' }], showsKnown: true });
+      const listed = listedFor(message, 61, { messageSid });
+      expect(await search(pair, [listed])).toEqual({ verdicts: [{ id: message.id, attempt: 1, kind: 'absent' }], known: [listed] });
     }
   });
 

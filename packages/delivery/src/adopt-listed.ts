@@ -22,8 +22,8 @@ export type ListVerdict = { id: string; attempt: number } & (
 export interface PairSearched {
   /** One for each unknown attempt of the pair. */
   verdicts: ListVerdict[];
-  /** The list shows a message that we know by its own call or callback. */
-  showsKnown: boolean;
+  /** Of what is listed, the messages that we know by their own call or callback. */
+  known: ListedMessage[];
 }
 
 /** Twilio's word for what an API call made. Answers of a TwiML document and inbound messages are not ours. */
@@ -51,7 +51,7 @@ async function adoptUnderLock(tx: postgres.ISql, pair: ListedPair): Promise<Pair
   const matches = matchListed(attempts, free);
   const verdicts = attempts.map(({ id, attempt }) => ({ id, attempt, ...toVerdict(matches.get(id) ?? { kind: 'absent' }, isSending) }));
   await adopt(tx, verdicts);
-  return { verdicts, showsKnown: [...bound.values()].includes(true) };
+  return { verdicts, known: outbound.filter(({ messageSid }) => bound.get(messageSid) === true) };
 }
 
 type Verdict = ListVerdict extends infer V ? (V extends unknown ? Omit<V, 'id' | 'attempt'> : never) : never;

@@ -94,12 +94,13 @@ function findClusters(fitting: Fitting): Cluster[] {
 function pairUp({ attempts, messages }: Cluster, fitting: Fitting): [string, ListedMessage][] | null {
   const [first] = attempts;
   const sameContent = attempts.every(({ contentKey }) => contentKey === first?.contentKey);
-  if (messages.size > attempts.length || (messages.size < attempts.length && !sameContent)) return null;
+  if (messages.size < attempts.length && !sameContent) return null;
   const free = new Set(attempts.toSorted((a, b) => a.claimedAt.getTime() - b.claimedAt.getTime()));
   const pairs: [string, ListedMessage][] = [];
   for (const message of [...messages].toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime())) {
     // Both in the order of time: all windows have one length, so the first that fits leaves the best choice to the others.
     const attempt = [...free].find((one) => fitting.get(one)?.includes(message));
+    // More than the attempts can have made: somebody else made some, and nothing tells which.
     if (!attempt) return null;
     free.delete(attempt);
     pairs.push([attempt.id, message]);

@@ -8,6 +8,7 @@ import { QUEUES } from './names.ts';
 import { done, snooze, type Outcome } from './outcome.ts';
 import { inboundPayloadSchema, intakePayloadSchema, sendOutcomePayloadSchema, statusCallbackPayloadSchema } from './payloads.ts';
 import { queueKey } from './queue-set.ts';
+import type { Producers } from './producers.ts';
 import { createQueueWorker } from './queue-worker.ts';
 
 let room: QueueRoom;
@@ -227,6 +228,22 @@ test('whether something that was added to intake before a time is left there is 
   release();
   await worker.close(1_000);
   expect(await looks()).toEqual([true, true]);
+});
+
+test.each([
+  ['a batch of callbacks', QUEUES.statusCallback, (producers: Producers) => producers.addStatusEvents([statusEvent()])],
+  [
+    'an outcome that could not be recorded',
+    QUEUES.sendOutcome,
+    (producers: Producers) => producers.addSendOutcome(sendOutcome('rejected')),
+  ],
+])('the age of evidence is that of %s, when it is the oldest', async (_name, queue, add) => {
+  const producers = room.producers();
+  expect(await producers.oldestEvidenceAgeMs()).toBe(0);
+  await add(producers);
+  const [id] = await room.redis.lrange(queueKey(room.base, queue, 'wait'), 0, 0);
+  await room.redis.hset(queueKey(room.base, queue, id ?? ''), 'timestamp', Date.now() - 70_000);
+  expect(await producers.oldestEvidenceAgeMs()).toBeGreaterThanOrEqual(70_000);
 });
 
 test('a batch that is larger than any batch of ours is refused before it reaches Redis', async () => {

@@ -70,6 +70,8 @@ export interface Producers {
   hasIntakeBefore(time: Date): Promise<boolean>;
   /** Age of the oldest intake job that waits (active ones do not), in milliseconds; 0 when none does. */
   oldestIntakeAgeMs(): Promise<number>;
+  /** The same of what tells of messages at Twilio and is not applied yet: callbacks, and outcomes of calls that could not be recorded. */
+  oldestEvidenceAgeMs(): Promise<number>;
   /** Round trip in milliseconds. */
   ping(): Promise<number>;
   /** As `checkRedis`, over this connection. Never rejects. */
@@ -91,6 +93,11 @@ export function createProducers(options: ProducersOptions): Producers {
     if (Buffer.byteLength(text) > JOB_BYTES_MAX) throw new RangeError(`a job for queue ${queue} exceeds ${JOB_BYTES_MAX} bytes`);
     const jobId = `${queue}-${createHash('sha256').update(text).digest('hex')}`;
     await connection.run(() => queues.get(queue).add(queue, payload, { ...order, jobId }));
+  }
+
+  async function oldestAgeMs(of: readonly QueueName[]): Promise<number> {
+    const states = await connection.run(() => inspectQueues(redis, base, of));
+    return Math.max(...states.map(({ oldestAgeMs: ageMs }) => ageMs));
   }
 
   return {
@@ -125,10 +132,8 @@ export function createProducers(options: ProducersOptions): Producers {
     },
     ...cancels,
     hasIntakeBefore: (time) => connection.run(() => hasJobBefore(redis, base, QUEUES.intake, time.getTime())),
-    async oldestIntakeAgeMs() {
-      const [state] = await connection.run(() => inspectQueues(redis, base, [QUEUES.intake]));
-      return state?.oldestAgeMs ?? 0;
-    },
+    oldestIntakeAgeMs: () => oldestAgeMs([QUEUES.intake]),
+    oldestEvidenceAgeMs: () => oldestAgeMs([QUEUES.statusCallback, QUEUES.sendOutcome]),
     async ping() {
       const startMs = monotonicNowMs();
       await connection.run(() => redis.ping());

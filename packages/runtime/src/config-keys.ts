@@ -316,14 +316,14 @@ export const CONFIG_KEYS = {
     section: 'Senders and callbacks',
     type: integerValue(1, 100),
     help: "Calls of Twilio's list at the same time when unknown outcomes are looked up.",
-    usedBy: [],
+    usedBy: ['worker'],
     default: '2',
   },
   RECONCILE_REQUESTS_PER_SECOND: {
     section: 'Senders and callbacks',
     type: numberValue(0.1),
     help: 'The most that looking up unknown outcomes and missed callbacks may ask of Twilio.',
-    usedBy: [],
+    usedBy: ['worker'],
     default: '5',
   },
   API_KEYS: {

@@ -15,7 +15,7 @@ const CALLBACK_RESULTS = ['queued', 'spooled', 'invalid_signature', 'wrong_accou
 const SIGNATURE_RESULTS = ['valid', 'valid_next_token', 'invalid', 'missing'] as const;
 const SEND_OUTCOMES = ['accepted', 'throttled', 'rejected', 'unknown'] as const;
 const LATENCY_STAGES = ['sent', 'delivered', 'read'] as const;
-const RECONCILE_RESULTS = ['adopted', 'absent', 'ambiguous', 'failed'] as const;
+const RECONCILE_RESULTS = ['adopted', 'absent', 'unproven', 'ambiguous', 'failed', 'resent'] as const;
 
 /**
  * Every metric of ours, in a registry of its own together with prom-client's process metrics, and all of them in every process:
@@ -138,7 +138,7 @@ function declareSendMetrics(registry: Registry) {
     }),
     reconciled: new Counter({
       name: 'tickmark_reconciled_total',
-      help: `Unknown outcomes that the reconciler looked at, by result: ${RECONCILE_RESULTS.join(', ')}.`,
+      help: `Looks at Twilio's list for unknown outcomes, by result: ${RECONCILE_RESULTS.join(', ')}.`,
       labelNames: ['result'],
       registers,
     }),

@@ -1,0 +1,125 @@
+import {
+  adoptListed,
+  recordFailedLooks,
+  recordLooks,
+  resendUnknown,
+  type Database,
+  type DueUnknown,
+  type ListVerdict,
+  type Look,
+  type UnknownPair,
+} from '@tickmark/delivery';
+import { LISTED_BEFORE_CLAIM_MS, type ListedMessage, type StatusEvent } from '@tickmark/domain';
+import type { Clock, Logger, Metrics } from '@tickmark/runtime';
+import type { Producers } from '@tickmark/queues';
+import type { MessageLister } from '@tickmark/twilio';
+import type { AbsenceProof } from './prove-absence.ts';
+
+export interface ReconcilePairDeps {
+  db: Database;
+  producers: Producers;
+  lister: MessageLister;
+  clock: Clock;
+  metrics: Metrics;
+  log: Logger;
+}
+
+interface Judged {
+  attempt: DueUnknown;
+  /** Null: not now, because a call of the same pair is under way. */
+  found: Look['kind'] | 'adopted' | null;
+  candidates: readonly ListedMessage[];
+}
+
+/**
+ * One look at everything unknown that went from one sender to one person: what the list shows is adopted, what it does not show is absent as
+ * far as that can be proven, and what is proven absent twice is sent once more if its policy says so.
+ *
+ * @returns false when Twilio gave no list; the look comes again. Safe to repeat.
+ */
+export async function reconcilePair(deps: ReconcilePairDeps, pair: UnknownPair, proveAbsence: AbsenceProof): Promise<boolean> {
+  const { senderAddress, recipient, attempts } = pair;
+  const earliestMs = Math.min(...attempts.map(({ claimedAt }) => claimedAt.getTime()));
+  const answer = await deps.lister.list({ recipient, senderAddress, since: new Date(earliestMs - LISTED_BEFORE_CLAIM_MS) });
+  if (answer.kind === 'failed') {
+    await recordFailedLooks(deps.db, attempts);
+    deps.metrics.reconciled.inc({ result: 'failed' }, attempts.length);
+    return false;
+  }
+  if (answer.kind === 'too_many') {
+    const judged = attempts.map((attempt): Judged => ({ attempt, found: 'unproven', candidates: [] }));
+    await keepLooks(deps, pair, judged);
+    return true;
+  }
+  const { verdicts, known } = await adoptListed(deps.db, { senderAddress, recipient, messages: answer.messages });
+  await applyListed(deps, verdicts);
+  const judged = await Promise.all(
+    attempts.flatMap((attempt) => {
+      const verdict = verdicts.find(({ id, attempt: number }) => id === attempt.id && number === attempt.attempt);
+      // None: it was resolved while the list was read.
+      return verdict ? [judge(attempt, verdict, () => proveAbsence({ senderAddress, claimedAt: attempt.claimedAt, known }))] : [];
+    }),
+  );
+  await keepLooks(deps, pair, judged);
+  return true;
+}
+
+async function judge(attempt: DueUnknown, verdict: ListVerdict, prove: () => Promise<boolean>): Promise<Judged> {
+  switch (verdict.kind) {
+    case 'adopted':
+      return { attempt, found: 'adopted', candidates: [] };
+    case 'ambiguous':
+      return { attempt, found: 'ambiguous', candidates: verdict.candidates };
+    case 'waiting':
+      return { attempt, found: null, candidates: [] };
+    case 'absent':
+      return { attempt, found: (await prove()) ? 'absent' : 'unproven', candidates: [] };
+    default:
+      return verdict satisfies never;
+  }
+}
+
+/** What the list says of an adopted message's status goes the way of every status. */
+async function applyListed({ producers, clock }: ReconcilePairDeps, verdicts: readonly ListVerdict[]): Promise<void> {
+  const receivedAt = clock.now().toISOString();
+  const events = verdicts.flatMap((verdict) => (verdict.kind === 'adopted' ? [toStatusEvent(verdict.message, receivedAt)] : []));
+  if (events.length > 0) await producers.addStatusEvents(events);
+}
+
+/** Without our id: a list does not know it, and only what knows it makes a claim to a sid stronger. */
+function toStatusEvent({ messageSid, rawStatus, errorCode, from, messagingServiceSid }: ListedMessage, receivedAt: string): StatusEvent {
+  const unnamed = { messageId: null, attempt: null, to: null, channelStatusMessage: null };
+  return { ...unnamed, messageSid, rawStatus, errorCode, receivedAt, from, messagingServiceSid, source: 'list' };
+}
+
+async function keepLooks(deps: ReconcilePairDeps, pair: UnknownPair, judged: readonly Judged[]): Promise<void> {
+  await recordLooks(deps.db, judged.flatMap(toLook));
+  const notNow = judged.filter(({ found }) => found === null);
+  await recordFailedLooks(
+    deps.db,
+    notNow.map(({ attempt }) => attempt),
+  );
+  for (const { attempt, found, candidates } of judged) {
+    if (found !== null) deps.metrics.reconciled.inc({ result: found });
+    const resent = found === 'absent' && (await resend(deps, attempt));
+    const { id: messageId, attempt: number, looks } = attempt;
+    const told = { messageId, attempt: number, sender: pair.sender, look: looks + 1, found, candidates: candidates.length, resent };
+    deps.log.info(told, 'unknown outcome looked up');
+  }
+}
+
+function toLook({ attempt, found, candidates }: Judged): Look[] {
+  if (found === null || found === 'adopted') return [];
+  return [{ id: attempt.id, attempt: attempt.attempt, looksBefore: attempt.looks, kind: found, candidates }];
+}
+
+/** The guards are the statement's: twice absent, five minutes old, once. */
+async function resend({ db, producers, metrics }: ReconcilePairDeps, { id, attempt }: DueUnknown): Promise<boolean> {
+  const row = await resendUnknown(db, { id, attempt, by: 'policy' });
+  if (row === null) return false;
+  metrics.reconciled.inc({ result: 'resent' });
+  metrics.messageStatus.inc({ status: 'retrying' });
+  // Should Redis be away, the sweeper gives it its job.
+  await producers.addSend([row]);
+  return true;
+}

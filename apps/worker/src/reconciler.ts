@@ -1,0 +1,113 @@
+import { countUnknown, findUnknown, recordFailedLooks, withAdvisoryLock, type UnknownPair } from '@tickmark/delivery';
+import { createAbsenceProof, type AbsenceProof } from './prove-absence.ts';
+import { reconcilePair, type ReconcilePairDeps } from './reconcile-pair.ts';
+import { waited } from './waited.ts';
+
+const INTERVAL_MS = 5_000;
+
+/**
+ * Ages of a claim at which its outcome is looked up: a minute after the call the list has it, and at five minutes an absence can be
+ * proven the second time. The later ones are for those of which these two looks proved nothing.
+ */
+const LOOK_AGES_SECONDS = [60, 300, 1_800, 7_200];
+
+/** Two looks that follow at once, after a pause of the search, would be one proof made twice. */
+const LOOK_PAUSE_SECONDS = 60;
+
+/** Attempts that one pass looks up. */
+const PASS_ATTEMPTS_MAX = 200;
+
+/** Lists that fail one after the other: Twilio is away or our key is wrong, and the rest of the pass would fail too. */
+const FAILURES_MAX = 3;
+
+export type ReconcilerDeps = ReconcilePairDeps;
+
+export interface ReconcilerSettings {
+  /** Pairs looked up at the same time (`RECONCILE_CONCURRENCY`). */
+  concurrency: number;
+  intervalMs?: number | undefined;
+}
+
+/**
+ * One pass over the messages whose outcome is unknown and due for a look, by one process at a time. (A callback with our id, the best proof,
+ * resolves a message by itself at any time.)
+ *
+ * @returns how many attempts were looked up; null when another process reconciles. Safe to repeat at any time.
+ */
+export async function reconcileOnce(deps: ReconcilerDeps, concurrency: number, signal?: AbortSignal): Promise<number | null> {
+  await measureUnknown(deps);
+  const result = await withAdvisoryLock(deps.db, 'reconciler', async () => {
+    const due = await findUnknown(deps.db, {
+      lookAgesSeconds: LOOK_AGES_SECONDS,
+      pauseSeconds: LOOK_PAUSE_SECONDS,
+      limit: PASS_ATTEMPTS_MAX,
+    });
+    return reconcilePairs(deps, due, concurrency, signal);
+  });
+  if (!result.ran) return null;
+  if (result.value > 0) await measureUnknown(deps);
+  return result.value;
+}
+
+async function reconcilePairs(
+  deps: ReconcilerDeps,
+  pairs: readonly UnknownPair[],
+  concurrency: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const proveAbsence = createAbsenceProof(deps);
+  const waiting = [...pairs];
+  let failures = 0;
+  let attempts = 0;
+  const next = () => (failures >= FAILURES_MAX || signal?.aborted === true ? undefined : waiting.shift());
+  const work = async () => {
+    for (let pair = next(); pair !== undefined; pair = next()) {
+      failures = (await reconcileOne(deps, pair, proveAbsence)) ? 0 : failures + 1;
+      attempts += pair.attempts.length;
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  return attempts;
+}
+
+/** A pair that fails for any other reason (Redis is away) waits for its next look as well, or it would be asked for in every pass. */
+async function reconcileOne(deps: ReconcilerDeps, pair: UnknownPair, proveAbsence: AbsenceProof): Promise<boolean> {
+  try {
+    return await reconcilePair(deps, pair, proveAbsence);
+  } catch (error) {
+    deps.log.warn({ err: error, sender: pair.sender }, 'an unknown outcome could not be looked up');
+    await recordFailedLooks(deps.db, pair.attempts);
+    return false;
+  }
+}
+
+/** Every process shows the same: the count is the database's. */
+async function measureUnknown({ db, metrics }: ReconcilerDeps): Promise<void> {
+  // An old number would look like calm.
+  metrics.unknownOutcomes.reset();
+  const { listed, unlisted } = await countUnknown(db);
+  metrics.unknownOutcomes.set({ listed: 'true' }, listed);
+  metrics.unknownOutcomes.set({ listed: 'false' }, unlisted);
+}
+
+/** Looks unknown outcomes up every few seconds until closed. A pass that fails is logged, and the next one begins anew. */
+export function startReconciler(deps: ReconcilerDeps, { concurrency, intervalMs = INTERVAL_MS }: ReconcilerSettings) {
+  const stop = new AbortController();
+  const running = (async () => {
+    while (await waited(intervalMs, stop.signal)) {
+      try {
+        await reconcileOnce(deps, concurrency, stop.signal);
+      } catch (error) {
+        if (!stop.signal.aborted) deps.log.warn({ err: error }, 'unknown outcomes could not be looked up');
+      }
+    }
+  })();
+  return {
+    /** Ends lists under way too: what they were to tell is looked up again. */
+    close: async (): Promise<void> => {
+      stop.abort();
+      deps.lister.close();
+      await running;
+    },
+  };
+}
