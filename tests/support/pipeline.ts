@@ -34,6 +34,8 @@ export interface Pipeline {
   env: Record<string, string>;
   /** One worker more, once it is ready; it ends with the pipeline unless the test ends it. */
   startWorker(env?: Record<string, string>): Promise<SpawnedProcess>;
+  /** One ingress more, once it is ready, at an address of its own; it ends with the pipeline. */
+  startIngress(env?: Record<string, string>): Promise<string>;
   /** Everything that must stand in no metric label. */
   secrets: { accountSid: string; apiKey: string };
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
@@ -75,10 +77,17 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   const spawn = (name: AppName, port: number, more: Record<string, string> = {}) =>
     spawnProcess({ entry: `apps/${name}/src/main.ts`, env: { ...env, ...more, METRICS_PORT: String(port) } });
   const apps: Pipeline['apps'] = Object.fromEntries(names.map((name) => [name, spawn(name, metrics[name])]));
-  const workers: SpawnedProcess[] = [];
+  const added: SpawnedProcess[] = [];
+  const add = async (name: AppName, more: Record<string, string> = {}) => {
+    const port = await freePort();
+    const app = spawn(name, port, more);
+    added.push(app);
+    await app.waitForReady(`http://127.0.0.1:${port}/health/ready`, { timeoutMs: 90_000 });
+    return app;
+  };
   const db = createDatabase({ url: database.url, prepare: true, max: 2, applicationName: 'pipeline-test' });
   const stop = async () => {
-    await Promise.all(workers.map((worker) => worker.kill()));
+    await Promise.all(added.map((app) => app.kill()));
     for (const name of ORDER_OF_END) await apps[name]?.kill();
     await db.close();
     await database.drop();
@@ -97,12 +106,11 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     senders,
     env,
     secrets: { accountSid: env['TWILIO_ACCOUNT_SID'] ?? '', apiKey },
-    startWorker: async (more) => {
+    startWorker: (more) => add('worker', more),
+    startIngress: async (more) => {
       const port = await freePort();
-      const worker = spawn('worker', port, more);
-      workers.push(worker);
-      await worker.waitForReady(`http://127.0.0.1:${port}/health/ready`, { timeoutMs: 90_000 });
-      return worker;
+      await add('ingress', { ...more, INGRESS_PORT: String(port) });
+      return `http://127.0.0.1:${port}`;
     },
     post: (path, body, headers = {}) => post(`${urls.ingress}${path}`, body, { authorization: `Bearer ${apiKey}`, ...headers }),
     ledger: async (query = '') => (await (await fetch(`${urls.simulator}/_sim/ledger${query}`)).json()) as Ledger,
