@@ -11,7 +11,12 @@ export interface Claim {
   id: string;
   /** UUID made once per job run. */
   token: string;
+  /** What the call is to try out: breakers of this scope that wait for a repair do not stop it. */
+  probe?: ProbeScope | null;
 }
+
+/** What a half-open breaker may be about: things that a single call can try out. */
+export type ProbeScope = 'account' | 'sender';
 
 /** What of this process decides about its claims. */
 export interface ClaimRules {
@@ -85,7 +90,8 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[], rules: ClaimRule
   const ids = batch.map((claim) => claim.id);
   return sql<ClaimRow[]>`
     WITH claims AS MATERIALIZED (
-      SELECT * FROM unnest(${ids}::uuid[], ${batch.map((claim) => claim.token)}::uuid[]) WITH ORDINALITY AS c (id, token, position)
+      SELECT * FROM unnest(${ids}::uuid[], ${batch.map((claim) => claim.token)}::uuid[], ${batch.map((claim) => claim.probe ?? null)}::text[])
+        WITH ORDINALITY AS c (id, token, probe, position)
     ), locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever.
       SELECT id, producer, status, message_sid, attempts, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id,
@@ -140,7 +146,7 @@ function mayStillBeClaimed(sql: postgres.ISql) {
 /** `halts`: the stops that concern every row of the batch or all of a sender. `watched`: senders whose windows are known (see WindowGuard). */
 function contextTables(sql: postgres.ISql, { account }: ClaimRules) {
   return sql`halts AS MATERIALIZED (
-      SELECT scope, target, until FROM send_stops
+      SELECT scope, target, source, until FROM send_stops
       WHERE ${stopCounts(sql)} AND (scope IN ('all', 'sender') OR (scope = 'account' AND target = ${account}))
     ), watched AS MATERIALIZED (
       SELECT s.sender_address FROM (SELECT DISTINCT sender_address FROM locked WHERE content_sid IS NULL) s

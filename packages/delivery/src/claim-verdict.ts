@@ -17,7 +17,7 @@ const WINDOW_OPEN = '23 hours 45 minutes';
  * What is to become of a claimed row, by itself: the first reason that holds. Its order is a promise: nothing changes a row under a stop, and
  * what has ended or was canceled is not asked anything else. The look-ups behind it run only for rows that come so far.
  *
- * Stands in a statement that has the row as `m` (with `forms`, see formsOf) and the lists `halts` and `watched` of {@link stopLists}.
+ * Stands in a statement that has the claim as `c`, the row as `m` (with `forms`, see formsOf) and the lists `halts` and `watched` of {@link stopLists}.
  */
 export function verdict(sql: postgres.ISql, windowGuard: WindowGuard) {
   return sql`CASE
@@ -28,13 +28,19 @@ export function verdict(sql: postgres.ISql, windowGuard: WindowGuard) {
     WHEN m.expires_at <= now() THEN 'expired'
     -- A parked row that is asked for all the same is looked at anew.
     WHEN m.due_at > now() AND m.due_at < 'infinity' THEN 'not_due'
-    WHEN EXISTS (SELECT FROM halts WHERE scope <> 'sender') OR m.sender IN (SELECT target FROM halts WHERE scope = 'sender')
-      THEN 'stopped'
+    WHEN ${isHalted(sql)} THEN 'stopped'
     WHEN ${isStoppedByContent(sql)} THEN 'parked'
     WHEN ${isSuppressed(sql)} THEN 'suppressed'
     ${windowGuard === 'off' ? sql`` : sql`WHEN ${isOutsideWindow(sql, windowGuard)} THEN 'failed'`}
     ELSE 'claimable'
   END`;
+}
+
+/** A probe passes the breaker that it is to try out, and nothing else: no stop of an operator, and no pause that ends by its time. */
+function isHalted(sql: postgres.ISql) {
+  return sql`EXISTS (
+      SELECT FROM halts h
+      WHERE (h.scope <> 'sender' OR h.target = m.sender) AND (h.scope = c.probe AND h.source = 'breaker' AND h.until IS NULL) IS NOT TRUE)`;
 }
 
 // Each look-up is a sub-select with a LIMIT and not an EXISTS: of an EXISTS the planner may make a hash of the whole table.
