@@ -14,6 +14,7 @@ export { createProducers, type Producers, type ProducersOptions } from './produc
 export { collectQueueMetrics, type QueueMetricsCollector } from './queue-metrics.ts';
 export { createQueueWorker, type QueueWorker, type QueueWorkerOptions } from './queue-worker.ts';
 export type { RunningJob } from './run-job.ts';
+export type { FailureShares } from './failure-shares.ts';
 export { openSendControl, type SendControl } from './send-control.ts';
 export type { SenderPace } from './sender-pace.ts';
 export type { SharedCap, SharedConcurrency } from './shared-concurrency.ts';

@@ -1,4 +1,5 @@
 import type { Logger } from '@tickmark/runtime';
+import { createFailureShares, type FailureShares } from './failure-shares.ts';
 import { DEFAULT_QUEUE_BASE } from './names.ts';
 import { openProducerConnection } from './producer-connection.ts';
 import { createSenderPace, type SenderPace } from './sender-pace.ts';
@@ -23,6 +24,7 @@ export interface SendControlOptions {
 export interface SendControl {
   pace: SenderPace;
   concurrency: SharedConcurrency;
+  failures: FailureShares;
   /** Takes this process out of the sharing. Never hangs and never rejects; safe to repeat. */
   close(): Promise<void>;
 }
@@ -34,6 +36,7 @@ export function openSendControl(options: SendControlOptions): SendControl {
   return {
     pace: createSenderPace(connection, base),
     concurrency,
+    failures: createFailureShares(connection, base),
     close: async () => {
       // Without Redis the others find out by the missing heartbeat.
       await concurrency.leave().catch(() => undefined);
