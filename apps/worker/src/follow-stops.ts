@@ -1,6 +1,7 @@
 import { listStops, type Database, type SendStop } from '@tickmark/delivery';
-import type { Logger, Metrics } from '@tickmark/runtime';
+import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { MessagesClient } from '@tickmark/twilio';
+import { createHalfOpen, type HalfOpenSettings, type Probe } from './half-open.ts';
 import type { SenderWorkers } from './sender-workers.ts';
 import { waited } from './waited.ts';
 
@@ -12,16 +13,21 @@ const BREAKER_SCOPES = ['account', 'sender', 'campaign', 'template'] as const;
 export interface FollowStopsDeps {
   db: Pick<Database, 'sql'>;
   twilio: Pick<MessagesClient, 'credentialsFingerprint'>;
-  senders: Pick<SenderWorkers, 'followStops'>;
+  senders: Pick<SenderWorkers, 'aliases' | 'followStops'>;
+  clock: Clock;
   metrics: Pick<Metrics, 'circuitOpen'>;
   log: Logger;
 }
 
 export interface FollowedStops {
-  /**
-   * Reads the stops, and from the first call on once a second. Of many calls at once one reads.
-   */
+  /** Reads the stops, and from the first call on once a second. Of many calls at once one reads. */
   read(): Promise<void>;
+  /**
+   * Whether a job of the sender may go on to its claim, as far as this process knows.
+   *
+   * @returns null = it is stopped; a probe = it may, as the one message that tries an open breaker
+   */
+  enter(alias: string): { probe: Probe | null } | null;
   close(): Promise<void>;
 }
 
@@ -31,24 +37,31 @@ export interface FollowedStops {
  *
  * Campaigns and templates are no worker's: their messages are parked by the claim.
  */
-export function followStops(deps: FollowStopsDeps): FollowedStops {
+export function followStops(deps: FollowStopsDeps, settings: HalfOpenSettings): FollowedStops {
   const { db, twilio, senders, metrics, log } = deps;
+  const halfOpen = createHalfOpen(deps, settings);
   const stop = new AbortController();
+  let stops: readonly SendStop[] = [];
   let reading: Promise<void> | undefined;
   let following: Promise<void> | undefined;
   let failing = false;
 
+  const isStopped = (alias: string) => {
+    const [first, ...more] = stopsOf(stops, alias);
+    return first !== undefined && (more.length > 0 || !halfOpen.allows(first));
+  };
   const readNow = async () => {
     try {
       const account = twilio.credentialsFingerprint();
-      const stops = (await listStops(db)).filter(({ scope, target }) => scope !== 'account' || target === account);
-      senders.followStops(stoppedSenders(stops));
-      for (const scope of BREAKER_SCOPES) metrics.circuitOpen.set({ scope }, countBreakers(stops, scope));
+      stops = (await listStops(db)).filter(({ scope, target }) => scope !== 'account' || target === account);
+      await halfOpen.follow(stops);
       failing = false;
     } catch (error) {
       if (!failing) log.warn({ err: error }, 'stops could not be read: the last ones hold, and the claim decides');
       failing = true;
     }
+    senders.followStops(isStopped);
+    for (const scope of BREAKER_SCOPES) metrics.circuitOpen.set({ scope }, countBreakers(stops, scope));
   };
   const read = () => {
     reading ??= readNow().finally(() => {
@@ -65,6 +78,14 @@ export function followStops(deps: FollowStopsDeps): FollowedStops {
       following ??= follow();
       await read();
     },
+    enter: (alias) => {
+      if (isStopped(alias)) return null;
+      const [halted] = stopsOf(stops, alias);
+      const probe = halted === undefined ? null : halfOpen.take(halted);
+      // One message is enough: the worker stays paused until it was answered.
+      if (probe !== null) senders.followStops(isStopped);
+      return { probe };
+    },
     close: async () => {
       stop.abort();
       await following;
@@ -72,10 +93,9 @@ export function followStops(deps: FollowStopsDeps): FollowedStops {
   };
 }
 
-/** @returns the aliases that may not send, or `all` */
-function stoppedSenders(stops: readonly SendStop[]): ReadonlySet<string> | 'all' {
-  if (stops.some(({ scope }) => scope === 'all' || scope === 'account')) return 'all';
-  return new Set(stops.filter(({ scope }) => scope === 'sender').map(({ target }) => target));
+/** The stops that keep all messages of a sender back. */
+function stopsOf(stops: readonly SendStop[], alias: string): SendStop[] {
+  return stops.filter(({ scope, target }) => scope === 'all' || scope === 'account' || (scope === 'sender' && target === alias));
 }
 
 function countBreakers(stops: readonly SendStop[], scope: (typeof BREAKER_SCOPES)[number]): number {

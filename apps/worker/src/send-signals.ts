@@ -15,9 +15,16 @@ export interface SendSignals {
   refused(code: number, origin: MessageOrigin): void;
   /** A message that had been created failed with this code; told once per status. */
   failedLater(code: number, origin: MessageOrigin): void;
+  /** Messages reached their end, well or badly; told once per message and batch. */
+  finished(messages: readonly FinishedMessage[]): void;
 }
 
-export const NO_SIGNALS: SendSignals = { throttled: () => {}, refused: () => {}, failedLater: () => {} };
+export interface FinishedMessage extends MessageOrigin {
+  /** Null when it arrived. */
+  errorCode: number | null;
+}
+
+export const NO_SIGNALS: SendSignals = { throttled: () => {}, refused: () => {}, failedLater: () => {}, finished: () => {} };
 
 /** Tells each of them, in order. */
 export function joinSignals(...all: readonly SendSignals[]): SendSignals {
@@ -25,5 +32,6 @@ export function joinSignals(...all: readonly SendSignals[]): SendSignals {
     throttled: (...told) => all.forEach((signals) => signals.throttled(...told)),
     refused: (...told) => all.forEach((signals) => signals.refused(...told)),
     failedLater: (...told) => all.forEach((signals) => signals.failedLater(...told)),
+    finished: (...told) => all.forEach((signals) => signals.finished(...told)),
   };
 }

@@ -31,7 +31,7 @@ export interface SenderWorkers {
   /** Takes up senders that have messages, whether or not the table knows them. */
   consume(aliases: Iterable<string>): void;
   /** Pauses the senders that are stopped, and resumes the others. */
-  followStops(stopped: ReadonlySet<string> | 'all'): void;
+  followStops(isStopped: (alias: string) => boolean): void;
   /** Says how many jobs the sender's worker should have taken at a time. */
   setConcurrency(alias: string, concurrency: number): void;
   aliases(): string[];
@@ -54,13 +54,13 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
   const { db, pace, clock, log } = deps;
   const senders = new Map<string, Consumed>();
   const stop = new AbortController();
-  let stopped: ReadonlySet<string> | 'all' = new Set();
+  let isStopped = (_alias: string) => false;
   let readMs = Number.NEGATIVE_INFINITY;
   let assertedMs = Number.NEGATIVE_INFINITY;
 
   const followStates = () => {
     for (const [alias, sender] of senders) {
-      const paused = sender.state === 'paused' || stopped === 'all' || stopped.has(alias);
+      const paused = sender.state === 'paused' || isStopped(alias);
       if (sender.worker === undefined || paused === sender.paused) continue;
       sender.paused = paused;
       if (paused) sender.worker.pause('sender');
@@ -107,7 +107,7 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
         if (!senders.has(alias)) senders.set(alias, { mps: MPS_WITHOUT_ROW, state: 'active', worker: undefined, paused: false });
     },
     followStops: (next) => {
-      stopped = next;
+      isStopped = next;
       followStates();
     },
     setConcurrency: (alias, concurrency) => senders.get(alias)?.worker?.setConcurrency(concurrency),

@@ -1,14 +1,17 @@
 import { createQueueWorker, openSendControl, sendPayloadSchema, sendQueueName } from '@tickmark/queues';
+import { createBreakers } from './breakers.ts';
 import { followCallConcurrency } from './call-concurrency.ts';
 import { followStops } from './follow-stops.ts';
+import { passGates } from './pass-gates.ts';
 import { createSendMessageProcessor, type SendMessageDeps } from './processors/send-message.ts';
-import { joinSignals, NO_SIGNALS } from './send-signals.ts';
+import { joinSignals, NO_SIGNALS, type SendSignals } from './send-signals.ts';
 import { createSendSlots } from './send-slots.ts';
 import { createSenderWorkers } from './sender-workers.ts';
 import type { WorkerSettings } from './start-worker.ts';
-import { withSlot } from './with-slot.ts';
 
 export interface Sending {
+  /** To be told what calls and callbacks show beyond their own message. */
+  signals: SendSignals;
   /** Takes up the senders of the table; to be called once the database is there. */
   refresh(): Promise<void>;
   /** Takes up senders that have messages, whether or not the table knows them. */
@@ -30,10 +33,12 @@ export function startSending(deps: SendMessageDeps, settings: WorkerSettings): S
     onJobsMax: (alias, jobsMax) => senders.setConcurrency(alias, jobsMax),
   });
   const concurrency = followCallConcurrency({ ...deps, ...control, slots, concurrencyMax });
-  const sendMessage = createSendMessageProcessor({
-    ...deps,
-    signals: joinSignals(deps.signals, { ...NO_SIGNALS, throttled: (...told) => concurrency.throttled(...told) }),
+  const breakers = createBreakers({ ...deps, failures: control.failures, onOpened: () => void stops.read() });
+  const signals = joinSignals(deps.signals, breakers.signals, {
+    ...NO_SIGNALS,
+    throttled: (...told) => concurrency.throttled(...told),
   });
+  const sendMessage = createSendMessageProcessor({ ...deps, signals });
   const senders = createSenderWorkers({
     ...deps,
     pace: control.pace,
@@ -49,15 +54,15 @@ export function startSending(deps: SendMessageDeps, settings: WorkerSettings): S
         stalledMs,
         queue: sendQueueName(alias),
         schema: sendPayloadSchema,
-        processor: withSlot({ ...deps, slots }, alias, sendMessage),
+        processor: passGates({ ...deps, slots, stops }, alias, sendMessage),
         concurrency: slots.jobsMax(alias),
       });
     },
   });
-
-  const stops = followStops({ ...deps, senders });
+  const stops = followStops({ ...deps, senders }, settings);
 
   return {
+    signals,
     refresh: async () => {
       // Before the first job is taken.
       await stops.read();
@@ -68,6 +73,7 @@ export function startSending(deps: SendMessageDeps, settings: WorkerSettings): S
     close: async (deadlineMs) => {
       await stops.close();
       await senders.close(deadlineMs);
+      await breakers.close();
       await concurrency.close();
       await control.close();
     },

@@ -18,6 +18,7 @@ import {
 } from '@tickmark/queues';
 import type { MessageLister, MessagesClient } from '@tickmark/twilio';
 import { createErrorPolicies } from './error-policies.ts';
+import type { HalfOpenSettings } from './half-open.ts';
 import { isAlive } from './is-alive.ts';
 import { createCancelProcessor } from './processors/cancel.ts';
 import { createInboundProcessor } from './processors/inbound.ts';
@@ -54,7 +55,7 @@ export interface WorkerDeps {
   signals?: SendSignals;
 }
 
-export interface WorkerSettings {
+export interface WorkerSettings extends HalfOpenSettings {
   redisUrl: string;
   base: string;
   senders: readonly Sender[];
@@ -119,7 +120,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
         ...options,
         queue: QUEUES.statusCallback,
         schema: statusCallbackPayloadSchema,
-        processor: createStatusCallbackProcessor({ ...deps, batches, policies }),
+        processor: createStatusCallbackProcessor({ ...deps, signals: sending.signals, batches, policies }),
         concurrency: STATUS_CONCURRENCY,
       }),
       createQueueWorker({

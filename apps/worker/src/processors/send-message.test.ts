@@ -16,11 +16,6 @@ afterAll(() => harness.close());
 
 const callsFor = (id: string) => harness.twilio.creates.filter((form) => form.get('StatusCallback')?.includes(id));
 
-async function claimBatches(): Promise<number> {
-  const { values } = await harness.metrics.groupCommitBatchSize.get();
-  return values.find(({ metricName, labels }) => metricName?.endsWith('_count') && labels.site === 'claims')?.value ?? 0;
-}
-
 async function sendAndAwait(status: string): Promise<string> {
   const message = harness.message();
   await harness.producers.addIntake([message], 'bulk');
@@ -120,9 +115,9 @@ it('a message of a stopped sender waits with its job, and leaves when the stop h
   const stop = { scope: 'sender', target: harness.sender.alias, source: 'operator', actor: 'ann' } as const;
   await openStop(harness.db, { ...stop, forMs: null });
   const message = harness.message();
-  const before = await claimBatches();
   await harness.producers.addIntake([message], 'bulk');
-  await waitFor(async () => (await claimBatches()) > before, { message: 'the claim to be asked for' });
+  await waitFor(() => harness.log.lines().some(({ msg }) => msg === 'sender paused'));
+  await waitFor(async () => (await harness.producers.hasSendJobs([message]))[0], { message: 'the job' });
   expect(await harness.row(message.id)).toMatchObject({ status: 'accepted', attempts: 0 });
   await endStop(harness.db, stop);
   await waitFor(async () => (await harness.row(message.id))?.status === 'queued', { message: 'the row to be queued' });

@@ -98,7 +98,7 @@ describe('a failure that passes by itself', () => {
 
   it('and is told to have arrived after all loses its retry', async () => {
     const sent = await sendOne();
-    await harness.producers.addStatusEvents([event(sent, 'failed', { errorCode: 63018 })]);
+    await harness.producers.addStatusEvents([event(sent, 'failed', { errorCode: 63010 })]);
     await waitFor(() => retryOf(sent.id));
     await harness.producers.addStatusEvents([event(sent, 'delivered')]);
     await waitFor(async () => (await retryOf(sent.id))?.status === 'canceled');

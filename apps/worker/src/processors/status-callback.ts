@@ -1,10 +1,12 @@
 import type { StatusApplied } from '@tickmark/delivery';
+import { MESSAGE_STATUSES } from '@tickmark/domain';
 import type { Failpoints, Settled } from '@tickmark/runtime';
 import { done, type Outcome, type RunningJob, type StatusCallbackPayload } from '@tickmark/queues';
 import { countMessageError } from '../count-message-error.ts';
 import { followFailures, type FollowFailuresDeps } from '../follow-failures.ts';
 import { keepDeadLetters } from '../keep-dead-letters.ts';
 import type { RecordBatches } from '../record-batches.ts';
+import type { FinishedMessage } from '../send-signals.ts';
 import { settleEach } from '../settle-each.ts';
 
 export interface StatusCallbackDeps extends FollowFailuresDeps {
@@ -19,10 +21,20 @@ export function createStatusCallbackProcessor(deps: StatusCallbackDeps) {
     await deps.failpoints.reach('status-after-log');
     await keepDeadLetters(deps, { queue: 'status-callback', jobId: job.id, items: events, settled });
     countStatuses(deps, settled);
+    deps.signals.finished(finishedMessages(settled));
     // Also for what was logged before: a run after a crash must still make the retries.
     await followFailures(deps, events, settled);
     return done();
   };
+}
+
+/** The messages that this batch brought to their end; a read after a delivered is none. */
+function finishedMessages(settled: readonly Settled<StatusApplied>[]): FinishedMessage[] {
+  return settled.flatMap((result) => {
+    if (!result.ok || result.value.from === null || result.value.to === null) return [];
+    const { from, to, sender, contentSid, campaign, errorCode } = result.value;
+    return MESSAGE_STATUSES[to].final && !MESSAGE_STATUSES[from].final ? [{ sender, template: contentSid, campaign, errorCode }] : [];
+  });
 }
 
 function countStatuses({ metrics, log }: StatusCallbackDeps, settled: readonly Settled<StatusApplied>[]): void {
