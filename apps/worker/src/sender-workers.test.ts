@@ -45,6 +45,23 @@ it('a pace that is changed in the table holds while messages wait', async () => 
   await waitFor(() => callsFrom(sender) === 20);
 });
 
+it('a transactional message leaves before the bulk messages that wait, however many they are', async () => {
+  const sender = newSender('busy', 20);
+  await seedSenders(harness.db, [sender]);
+  await waitFor(() => consumed('busy'));
+  await addMessages(sender, 300);
+  await waitFor(() => callsFrom(sender) >= 10);
+  const urgent = harness.message({ sender: sender.alias, senderAddress: sender.address, priority: 'transactional' });
+  const called = callsFrom(sender);
+  await harness.producers.addIntake([urgent], 'transactional');
+  const left = () => harness.twilio.creates.filter((form) => form.get('From') === sender.address);
+  const place = await waitFor(() => left().findIndex((form) => form.get('StatusCallback')?.includes(urgent.id)) + 1);
+  // Only those that had been taken from the queue when it came in.
+  expect(place - called).toBeLessThan(30);
+  await harness.db.sql`UPDATE senders SET mps = 1000 WHERE alias = 'busy'`;
+  await waitFor(() => callsFrom(sender) === 301, { timeoutMs: 20_000 });
+});
+
 it('a paused sender sends nothing, delays no other one, and goes on where it stopped', async () => {
   const sender = newSender('held');
   await seedSenders(harness.db, [sender]);
