@@ -12,7 +12,7 @@ const REST_MS_MAX = 5_000;
 export interface CallConcurrencyDeps {
   concurrency: SharedConcurrency;
   pace: Pick<SenderPace, 'rest'>;
-  slots: Pick<SendSlots, 'setCapacity'>;
+  slots: Pick<SendSlots, 'setCapacity' | 'setProcesses'>;
   /** Create calls that this process has in flight at most (`WORKER_CONCURRENCY`). */
   concurrencyMax: number;
   clock: Clock;
@@ -38,6 +38,7 @@ export function followCallConcurrency(deps: CallConcurrencyDeps): CallConcurrenc
   metrics.sendConcurrency.set(share);
 
   const follow = (shared: SharedCap) => {
+    slots.setProcesses(shared.processes);
     const next = shareOf(shared, concurrencyMax);
     if (next === share) return;
     const { cap, ceiling, processes } = shared;

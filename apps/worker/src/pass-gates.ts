@@ -14,6 +14,14 @@ export interface GateDeps {
   clock: Clock;
 }
 
+/** What a job may do that has passed the gates: one call. */
+export interface CallPass {
+  /** The call is to try an open breaker; null = it is one like any other. */
+  probe: Probe | null;
+  /** To be called when the call begins. */
+  calling(): void;
+}
+
 /**
  * Runs a sender's job behind the gates that come before its claim: what is stopped, and the slots for calls. A slot is held until after the
  * record: a claimed row never waits, and what could not be recorded yet keeps others from being called.
@@ -21,19 +29,20 @@ export interface GateDeps {
 export function passGates<Payload>(
   { slots, stops, clock }: GateDeps,
   alias: string,
-  send: (payload: Payload, probe: Probe | null) => Promise<Outcome>,
+  send: (payload: Payload, pass: CallPass) => Promise<Outcome>,
 ): (payload: Payload) => Promise<Outcome> {
   const comeBack = ({ min, max }: { min: number; max: number }) => snooze(clock.now().getTime() + min + Math.random() * (max - min));
   return async (payload) => {
-    const release = await slots.take(alias);
-    if (release === null) return comeBack(NO_SLOT_MS);
+    const slot = await slots.take(alias);
+    if (slot === null) return comeBack(NO_SLOT_MS);
     try {
       // After the wait: a stop may have come meanwhile.
       const pass = stops.enter(alias);
       if (pass === null) return comeBack(STOPPED_MS);
-      return await send(payload, pass.probe).finally(() => pass.probe?.end());
+      const { probe } = pass;
+      return await send(payload, { probe, calling: () => slot.calling() }).finally(() => probe?.end());
     } finally {
-      release();
+      slot.release();
     }
   };
 }

@@ -1,7 +1,7 @@
 import { systemClock } from '@tickmark/runtime';
 import { waitFor } from '@tickmark/testing';
 import { beforeEach, expect, it } from 'vitest';
-import { createSendSlots, type ReleaseSlot, type SendSlots } from './send-slots.ts';
+import { createSendSlots, type SendSlot, type SendSlots } from './send-slots.ts';
 
 let jobsMax: Map<string, number>;
 beforeEach(() => {
@@ -10,15 +10,15 @@ beforeEach(() => {
 
 function createSlots(capacity: number, senders: readonly string[]): SendSlots {
   const slots = createSendSlots({ capacity, clock: systemClock, onJobsMax: (alias, count) => void jobsMax.set(alias, count) });
-  for (const alias of senders) slots.addSender(alias);
+  for (const alias of senders) slots.setPace(alias, 1_000);
   return slots;
 }
 
 /** Takes so many slots, each of which is free. */
-async function takeMany(slots: SendSlots, alias: string, count: number): Promise<ReleaseSlot[]> {
-  const releases: ReleaseSlot[] = [];
-  while (releases.length < count) releases.push((await slots.take(alias))!);
-  return releases;
+async function takeMany(slots: SendSlots, alias: string, count: number): Promise<SendSlot[]> {
+  const taken: SendSlot[] = [];
+  while (taken.length < count) taken.push((await slots.take(alias))!);
+  return taken;
 }
 
 /** Lets the sender ask until it has to wait. @returns how many slots it got */
@@ -32,9 +32,9 @@ function countFree(slots: SendSlots, alias: string): number {
 
 /** Takes a slot when one comes free, and notes whose turn it was. */
 const line = (slots: SendSlots, alias: string, turns: string[]) =>
-  slots.take(alias).then((release) => {
-    turns.push(release === null ? `${alias} gave up` : alias);
-    return release;
+  slots.take(alias).then((slot) => {
+    turns.push(slot === null ? `${alias} gave up` : alias);
+    return slot;
   });
 
 it('one sender takes all slots but the first ones of the others, which find theirs at once', () => {
@@ -60,8 +60,8 @@ it('what comes free goes to the sender that has fewest, then to the one that has
   await takeMany(slots, 'b', 1);
   const turns: string[] = [];
   const waiting = [line(slots, 'a', turns), line(slots, 'b', turns), line(slots, 'c', turns), line(slots, 'c', turns)];
-  for (const [index, release] of ofA.slice(0, 3).entries()) {
-    release();
+  for (const [index, slot] of ofA.slice(0, 3).entries()) {
+    slot.release();
     await waitFor(() => turns.length === index + 2);
   }
   await Promise.all(waiting);
@@ -71,43 +71,70 @@ it('what comes free goes to the sender that has fewest, then to the one that has
 
 it('a job that found no slot within a second is told so, and does not take one later', async () => {
   const slots = createSlots(1, ['a']);
-  const release = await slots.take('a');
+  const slot = await slots.take('a');
   const startedMs = performance.now();
   expect(await slots.take('a')).toBeNull();
   expect(performance.now() - startedMs).toBeGreaterThan(900);
-  release?.();
+  slot?.release();
   expect(slots.taken()).toBe(0);
 });
 
 it('giving a slot back twice gives back one', async () => {
   const slots = createSlots(3, ['a']);
   const [first] = await takeMany(slots, 'a', 3);
-  first?.();
-  first?.();
+  first?.release();
+  first?.release();
   expect(slots.taken()).toBe(2);
 });
 
 it('fewer slots hold from the next call on, and more of them are used at once', async () => {
   const slots = createSlots(4, ['a']);
-  const releases = await takeMany(slots, 'a', 4);
+  const taken = await takeMany(slots, 'a', 4);
   slots.setCapacity(2);
   const waiting = slots.take('a');
-  releases[0]?.();
-  releases[1]?.();
+  taken[0]?.release();
+  taken[1]?.release();
   expect(slots.taken()).toBe(2);
-  releases[2]?.();
+  taken[2]?.release();
   expect(await waiting).not.toBeNull();
   const more = [slots.take('a'), slots.take('a')];
   slots.setCapacity(4);
-  expect((await Promise.all(more)).every((release) => release !== null)).toBe(true);
+  expect((await Promise.all(more)).every((slot) => slot !== null)).toBe(true);
 });
 
-it('a sender takes as many jobs from its queue as it has and may take slots, and one more when there is none', async () => {
+it('a sender takes one job more from its queue than it may have slots', async () => {
   const slots = createSlots(10, ['busy', 'calm']);
-  expect(Object.fromEntries(jobsMax)).toEqual({ busy: 8, calm: 8 });
-  const releases = await takeMany(slots, 'busy', 9);
+  expect(Object.fromEntries(jobsMax)).toEqual({ busy: 9, calm: 9 });
+  const taken = await takeMany(slots, 'busy', 9);
   expect(Object.fromEntries(jobsMax)).toEqual({ busy: 10, calm: 1 });
   expect(slots.jobsMax('busy')).toBe(10);
-  for (const release of releases) release();
-  expect(Object.fromEntries(jobsMax)).toEqual({ busy: 8, calm: 8 });
+  for (const slot of taken) slot.release();
+  expect(Object.fromEntries(jobsMax)).toEqual({ busy: 9, calm: 9 });
+});
+
+it('the jobs of a busy sender do not become fewer when calls end together', async () => {
+  const slots = createSlots(10, ['busy']);
+  const taken = await takeMany(slots, 'busy', 10);
+  jobsMax.clear();
+  for (const slot of taken.slice(0, 5)) slot.release();
+  expect(slots.jobsMax('busy')).toBe(11);
+  expect(jobsMax.size).toBe(0);
+});
+
+it('a sender takes no more jobs ahead of its calls than its part of the pace needs, however many slots are free', async () => {
+  const slots = createSlots(50, ['busy']);
+  slots.setPace('busy', 80);
+  expect(slots.jobsMax('busy')).toBe(8);
+  slots.setProcesses(3);
+  expect(slots.jobsMax('busy')).toBe(3);
+  const [first, second] = await takeMany(slots, 'busy', 2);
+  expect(slots.jobsMax('busy')).toBe(3);
+  first?.calling();
+  first?.calling();
+  second?.calling();
+  expect(slots.jobsMax('busy')).toBe(5);
+  first?.release();
+  expect(slots.jobsMax('busy')).toBe(4);
+  slots.setPace('busy', 1);
+  expect(slots.jobsMax('busy')).toBe(2);
 });

@@ -6,17 +6,34 @@ const WAIT_MS_MAX = 1_000;
 /** Part of the slots that is kept for senders that have none. */
 const RESERVE = 1 / 2;
 
-/** Gives the slot back; once is enough, more does nothing. */
-export type ReleaseSlot = () => void;
+/**
+ * What all processes together have taken from a sender's queue and not called for yet, as a time of its pace. Longer than a claim takes, or
+ * they would send too slowly; not much longer, because after a moment in which the database said nothing all of it leaves at once, on top
+ * of the pace.
+ */
+const AHEAD_SECONDS = 0.1;
+
+/** Leave for one call. */
+export interface SendSlot {
+  /** To be called when the call begins: its place in the pace is used, and the next job may be taken. */
+  calling(): void;
+  /** Gives the slot back; once is enough, more does nothing. */
+  release(): void;
+}
 
 export interface SendSlots {
-  /** From now on the sender's first slot is kept for it. */
-  addSender(alias: string): void;
-  /** Takes one slot of the sender, which is leave for one call. @returns null when none came free within a second. */
-  take(alias: string): Promise<ReleaseSlot | null>;
+  /** From now on the sender's first slot is kept for it, and no more jobs are taken than its pace needs. */
+  setPace(alias: string, mps: number): void;
+  /** Takes one slot of the sender. @returns null when none came free within a second. */
+  take(alias: string): Promise<SendSlot | null>;
+  /** How many processes share the pace of each sender. */
+  setProcesses(processes: number): void;
   /** How many calls may be under way from now on; those that are too many end by themselves. */
   setCapacity(capacity: number): void;
-  /** How many jobs the sender should have taken from its queue: one more than it can call for, so that no call waits for a job. */
+  /**
+   * How many jobs the sender should have taken from its queue: those that are called for, and some ahead. Ahead are as many as its pace needs,
+   * and one more than there are slots at most, so that no call waits for a job.
+   */
   jobsMax(alias: string): number;
   /** Slots taken at the moment, over all senders. */
   taken(): number;
@@ -42,11 +59,14 @@ export function createSendSlots(options: SendSlotsOptions): SendSlots {
 
 interface Waiter {
   readonly sinceMs: number;
-  readonly grant: (release: ReleaseSlot) => void;
+  readonly grant: (slot: SendSlot) => void;
 }
 
 interface SenderSlots {
+  mps: number;
   taken: number;
+  /** Of those taken. */
+  calling: number;
   readonly waiters: Set<Waiter>;
   jobsMax: number;
 }
@@ -55,6 +75,7 @@ class Slots implements SendSlots {
   readonly #options: SendSlotsOptions;
   readonly #senders = new Map<string, SenderSlots>();
   #capacity: number;
+  #processes = 1;
   #taken = 0;
 
   constructor(options: SendSlotsOptions) {
@@ -62,16 +83,22 @@ class Slots implements SendSlots {
     this.#capacity = options.capacity;
   }
 
-  addSender(alias: string): void {
-    this.#senderOf(alias);
+  setPace(alias: string, mps: number): void {
+    this.#senderOf(alias).mps = mps;
+    this.#tellJobsMax();
   }
 
-  async take(alias: string): Promise<ReleaseSlot | null> {
+  async take(alias: string): Promise<SendSlot | null> {
     const sender = this.#senderOf(alias);
     if (sender.waiters.size > 0 || !this.#isFree(sender)) return this.#wait(sender);
-    const release = this.#takeNow(sender);
+    const slot = this.#takeNow(sender);
     this.#tellJobsMax();
-    return release;
+    return slot;
+  }
+
+  setProcesses(processes: number): void {
+    this.#processes = Math.max(1, processes);
+    this.#tellJobsMax();
   }
 
   setCapacity(capacity: number): void {
@@ -90,7 +117,7 @@ class Slots implements SendSlots {
   #senderOf(alias: string): SenderSlots {
     const known = this.#senders.get(alias);
     if (known !== undefined) return known;
-    const sender = { taken: 0, waiters: new Set<Waiter>(), jobsMax: 0 };
+    const sender = { mps: Number.POSITIVE_INFINITY, taken: 0, calling: 0, waiters: new Set<Waiter>(), jobsMax: 0 };
     this.#senders.set(alias, sender);
     this.#tellJobsMax();
     return sender;
@@ -107,31 +134,40 @@ class Slots implements SendSlots {
     return this.#capacity - this.#taken - Math.min(idle, Math.floor(this.#capacity * RESERVE));
   }
 
-  #wait(sender: SenderSlots): Promise<ReleaseSlot | null> {
+  #wait(sender: SenderSlots): Promise<SendSlot | null> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         sender.waiters.delete(waiter);
         resolve(null);
       }, WAIT_MS_MAX);
-      const grant = (release: ReleaseSlot) => {
+      const grant = (slot: SendSlot) => {
         clearTimeout(timer);
-        resolve(release);
+        resolve(slot);
       };
       const waiter: Waiter = { sinceMs: this.#options.clock.monotonicMs(), grant };
       sender.waiters.add(waiter);
     });
   }
 
-  #takeNow(sender: SenderSlots): ReleaseSlot {
+  #takeNow(sender: SenderSlots): SendSlot {
     sender.taken += 1;
     this.#taken += 1;
-    let given = false;
-    return () => {
-      if (given) return;
-      given = true;
-      sender.taken -= 1;
-      this.#taken -= 1;
-      this.#serveWaiters();
+    let state: 'taken' | 'calling' | 'given back' = 'taken';
+    return {
+      calling: () => {
+        if (state !== 'taken') return;
+        state = 'calling';
+        sender.calling += 1;
+        this.#tellJobsMax();
+      },
+      release: () => {
+        if (state === 'given back') return;
+        if (state === 'calling') sender.calling -= 1;
+        state = 'given back';
+        sender.taken -= 1;
+        this.#taken -= 1;
+        this.#serveWaiters();
+      },
     };
   }
 
@@ -154,9 +190,12 @@ class Slots implements SendSlots {
   }
 
   #tellJobsMax(): void {
-    const more = Math.max(1, this.#shared());
+    // One more than there are slots, all the time: a number that fell whenever jobs end together would keep BullMQ from giving each of them
+    // the next job in the same round trip, and one round trip after the other takes twice as long in all.
+    const free = Math.max(0, this.#shared()) + 1;
     for (const [alias, sender] of this.#senders) {
-      const jobsMax = sender.taken + more;
+      const ahead = Math.min(sender.taken - sender.calling + free, Math.ceil((sender.mps * AHEAD_SECONDS) / this.#processes));
+      const jobsMax = sender.calling + Math.max(1, ahead);
       if (jobsMax === sender.jobsMax) continue;
       sender.jobsMax = jobsMax;
       this.#options.onJobsMax(alias, jobsMax);

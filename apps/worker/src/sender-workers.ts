@@ -3,11 +3,11 @@ import type { Clock, Logger } from '@tickmark/runtime';
 import type { QueueWorker, SenderPace } from '@tickmark/queues';
 import { waited } from './waited.ts';
 
-/** How often the table `senders` is read. */
-const REFRESH_MS = 10_000;
-
-/** How often each queue is told its pace, whether or not it changed: a wiped Redis has forgotten it. */
-const ASSERT_MS = 5_000;
+/**
+ * How often the table `senders` is read and each queue is told its pace, whether or not it changed: a wiped Redis has forgotten it. Always
+ * both together: a process that repeated what it read a while ago would undo what others have read since.
+ */
+const REFRESH_MS = 5_000;
 
 /** How often a sender is tried that could not be started because Redis did not take its pace. */
 const TICK_MS = 1_000;
@@ -17,7 +17,9 @@ const MPS_WITHOUT_ROW = 10;
 
 export interface SenderWorkersDeps {
   db: Pick<Database, 'sql'>;
-  pace: Pick<SenderPace, 'assert'>;
+  pace: Pick<SenderPace, 'assert' | 'assertIfNone'>;
+  /** Told the pace of each sender that is consumed. */
+  onPace: (alias: string, mps: number) => void;
   /** Makes the worker of one sender's queue. */
   startWorker: (alias: string) => QueueWorker;
   clock: Pick<Clock, 'monotonicMs'>;
@@ -39,7 +41,8 @@ export interface SenderWorkers {
 }
 
 interface Consumed {
-  mps: number;
+  /** Null: it has no row, and keeps the pace that its queue has. */
+  mps: number | null;
   state: SenderRow['state'];
   /** Absent until its queue has a pace: before that it could run away. */
   worker: QueueWorker | undefined;
@@ -48,7 +51,7 @@ interface Consumed {
 
 /**
  * One worker per sender: a sender's backlog or outage never delays another. The table `senders` is right about pace and state, and is read
- * again every 10 s; a sender once consumed stays so, because removing it must strand nothing.
+ * again every 5 s; a sender once consumed stays so, because removing it must strand nothing.
  */
 export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
   const { db, pace, clock, log } = deps;
@@ -56,7 +59,6 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
   const stop = new AbortController();
   let isStopped = (_alias: string) => false;
   let readMs = Number.NEGATIVE_INFINITY;
-  let assertedMs = Number.NEGATIVE_INFINITY;
 
   const followStates = () => {
     for (const [alias, sender] of senders) {
@@ -70,8 +72,10 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
   };
 
   const assertPaces = async () => {
-    await pace.assert([...senders].map(([alias, { mps }]) => ({ alias, mps })));
-    assertedMs = clock.monotonicMs();
+    const all = [...senders].map(([alias, { mps }]) => ({ alias, mps: mps ?? MPS_WITHOUT_ROW, known: mps !== null }));
+    await pace.assert(all.filter(({ known }) => known));
+    await pace.assertIfNone(all.filter(({ known }) => !known));
+    for (const { alias, mps } of all) deps.onPace(alias, mps);
     const fresh = [...senders].filter(([, { worker }]) => worker === undefined);
     if (fresh.length === 0 || stop.signal.aborted) return;
     for (const [alias, sender] of fresh) sender.worker = deps.startWorker(alias);
@@ -80,20 +84,17 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
   };
 
   const refresh = async () => {
-    const changed = takeRows(senders, await listSenders(db));
+    takeRows(senders, await listSenders(db));
     followStates();
     readMs = clock.monotonicMs();
-    // Redis's troubles are not the table's: what it could not be told now it is told with the next tick.
-    if (changed) await assertPaces().catch((error: unknown) => warnOfPace(log, error));
+    // Redis's troubles are not the table's: what it could not be told now it is told a moment later.
+    await assertPaces().catch((error: unknown) => log.warn({ err: error }, PACE_NOT_TAKEN));
   };
 
   const tick = async () => {
-    const nowMs = clock.monotonicMs();
-    if (nowMs - readMs >= (deps.refreshMs ?? REFRESH_MS)) {
-      await refresh().catch((error: unknown) => log.warn({ err: error }, 'senders could not be read: the known ones go on'));
-    }
-    const due = nowMs - assertedMs >= ASSERT_MS || [...senders.values()].some(({ worker }) => worker === undefined);
-    if (due) await assertPaces().catch((error: unknown) => warnOfPace(log, error));
+    const isDue = clock.monotonicMs() - readMs >= (deps.refreshMs ?? REFRESH_MS);
+    if (!isDue && [...senders.values()].every(({ worker }) => worker !== undefined)) return;
+    await refresh().catch((error: unknown) => log.warn({ err: error }, 'senders could not be read: the known ones go on'));
   };
 
   const ticking = (async () => {
@@ -104,7 +105,7 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
     refresh,
     consume: (aliases) => {
       for (const alias of aliases)
-        if (!senders.has(alias)) senders.set(alias, { mps: MPS_WITHOUT_ROW, state: 'active', worker: undefined, paused: false });
+        if (!senders.has(alias)) senders.set(alias, { mps: null, state: 'active', worker: undefined, paused: false });
     },
     followStops: (next) => {
       isStopped = next;
@@ -120,19 +121,13 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
   };
 }
 
-/** @returns whether a queue has to be told something new. */
-function takeRows(senders: Map<string, Consumed>, rows: readonly SenderRow[]): boolean {
-  let changed = false;
-  // Nobody can resume a sender that has no row.
-  for (const sender of senders.values()) sender.state = 'active';
+const PACE_NOT_TAKEN = 'redis did not take the pace of the senders: those that run go on, others wait';
+
+function takeRows(senders: Map<string, Consumed>, rows: readonly SenderRow[]): void {
+  // Nobody can change or resume a sender that has no row.
+  for (const sender of senders.values()) Object.assign(sender, { mps: null, state: 'active' } satisfies Partial<Consumed>);
   for (const { alias, mps, state } of rows) {
     const known = senders.get(alias);
-    changed ||= known?.mps !== mps;
     senders.set(alias, { worker: known?.worker, paused: known?.paused ?? false, mps, state });
   }
-  return changed;
-}
-
-function warnOfPace(log: Logger, error: unknown): void {
-  log.warn({ err: error }, 'redis did not take the pace of the senders: those that run go on, others wait');
 }

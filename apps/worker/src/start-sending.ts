@@ -42,9 +42,9 @@ export function startSending(deps: SendMessageDeps, settings: WorkerSettings): S
   const senders = createSenderWorkers({
     ...deps,
     pace: control.pace,
+    onPace: (alias, mps) => slots.setPace(alias, mps),
     refreshMs: settings.sendersRefreshMs,
     startWorker: (alias) => {
-      slots.addSender(alias);
       return createQueueWorker({
         redisUrl,
         base,

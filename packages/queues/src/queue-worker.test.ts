@@ -240,6 +240,19 @@ test('a worker that is paused for two reasons goes on when both are over', async
   await waitFor(() => runs.length === 1);
 });
 
+test('a higher concurrency counts while all running jobs take long', async () => {
+  const { runs, processor, release } = held();
+  await Promise.all([addJob(), addJob(), addJob()]);
+  const worker = room.worker({ processor });
+  await waitFor(() => runs.length === 1);
+  worker.setConcurrency(2);
+  await waitFor(() => runs.length === 2);
+  expect(await room.jobsIn('wait')).toHaveLength(1);
+  worker.setConcurrency(3);
+  await waitFor(() => runs.length === 3);
+  release();
+});
+
 test('concurrency can be changed while jobs run', async () => {
   const { runs, processor, release } = held();
   await Promise.all([addJob(), addJob(), addJob()]);

@@ -40,7 +40,7 @@ export interface QueueWorker {
   readonly queue: QueueName;
   /** Resolves once both connections are up; without Redis it waits. */
   ready(): Promise<void>;
-  /** @param concurrency at least 1 */
+  /** Holds at once, also while all running jobs take long. @param concurrency at least 1 */
   setConcurrency(concurrency: number): void;
   /**
    * After it no further job reaches the processor; running ones end by themselves. In this process only.
@@ -93,13 +93,25 @@ export function startWorker<Payload>(options: QueueWorkerOptions<Payload>, name:
     return { drained: await closed };
   };
   const setConcurrency = (concurrency: number) => {
+    const raised = concurrency > worker.concurrency;
     worker.concurrency = concurrency;
+    if (raised) wakeLoop(worker);
   };
   const ready = () => worker.waitUntilReady();
   return {
     redis: connections.main,
     worker: { queue, ready, setConcurrency, pause: (reason) => flow.pause(reason), resume: (reason) => flow.resume(reason), close },
   };
+}
+
+/**
+ * Lets a worker that waits for one of its running jobs look at its concurrency again, in the way of BullMQ's own `resume`. Otherwise a higher
+ * one would count when the next job ends: after ten seconds, if that is how long the calls take. Should a release of BullMQ have no such
+ * queue, it is as without this.
+ */
+function wakeLoop(worker: Worker): void {
+  const { mainLoopQueue } = worker as unknown as { mainLoopQueue?: { add?: (nothing: Promise<void>) => void } | null };
+  mainLoopQueue?.add?.(Promise.resolve());
 }
 
 function settingsOf(options: Pick<QueueWorkerOptions<unknown>, 'base' | 'queue' | 'concurrency' | 'lockMs' | 'stalledMs'>) {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { waitFor } from '@tickmark/testing';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { queueRoom, SENDER, type QueueRoom } from './fixtures/queue-room.ts';
+import { queueRoom, SEND_QUEUE, SENDER, type QueueRoom } from './fixtures/queue-room.ts';
 import { done } from './outcome.ts';
 import { openProducerConnection, type ProducerConnection } from './producer-connection.ts';
+import { queueKey } from './queue-set.ts';
 import { createSenderPace, paceWindow, type SenderPace } from './sender-pace.ts';
 
 describe('the window of a pace', () => {
@@ -89,6 +90,15 @@ test('a sender that rests is given no message, by no worker, until the rest is o
   await addJobs(5);
   await waitFor(() => runsMs.length === 6);
   expect((runsMs[1] ?? 0) - restedMs).toBeGreaterThan(650);
+});
+
+test('a pace that is there is kept when one is asked for in case there is none', async () => {
+  const key = queueKey(room.base, SEND_QUEUE, 'meta');
+  await pace.assertIfNone([{ alias: SENDER, mps: 10 }]);
+  expect(await room.redis.hget(key, 'max')).toBe('1');
+  await pace.assert([{ alias: SENDER, mps: 80 }]);
+  await pace.assertIfNone([{ alias: SENDER, mps: 10 }]);
+  expect(await room.redis.hget(key, 'max')).toBe('8');
 });
 
 test('a pace that is said again while messages are handed out lets none more through', async () => {

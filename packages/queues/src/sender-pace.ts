@@ -11,6 +11,8 @@ export interface SenderPace {
    * or Redis is wiped. Safe to repeat at any time; a queue is never without a pace in between.
    */
   assert(senders: readonly { alias: string; mps: number }[]): Promise<void>;
+  /** Gives each sender's queue this pace unless it has one already. */
+  assertIfNone(senders: readonly { alias: string; mps: number }[]): Promise<void>;
   /** Stops the sender's queue, for all processes, for so long. It has a pace, or this has no effect. */
   rest(alias: string, ms: number): Promise<void>;
 }
@@ -28,16 +30,19 @@ export function paceWindow(mps: number): { max: number; durationMs: number } {
 /** Paces the senders' queues with BullMQ's global rate limit, the only one that workers with different settings cannot disagree on. */
 export function createSenderPace(connection: ProducerConnection, base: string): SenderPace {
   const queues = openQueueSet(connection.redis, base);
-  const run = (alias: string, work: (queue: ReturnType<typeof queues.get>) => Promise<unknown>) =>
+  const run = <T>(alias: string, work: (queue: ReturnType<typeof queues.get>) => Promise<T>) =>
     connection.run(() => work(queues.get(sendQueueName(alias))));
+  const set = ({ alias, mps }: { alias: string; mps: number }) => {
+    const { max, durationMs } = paceWindow(mps);
+    return run(alias, (queue) => queue.setGlobalRateLimit(max, durationMs));
+  };
   return {
     assert: async (senders) => {
-      await Promise.all(
-        senders.map(({ alias, mps }) => {
-          const { max, durationMs } = paceWindow(mps);
-          return run(alias, (queue) => queue.setGlobalRateLimit(max, durationMs));
-        }),
-      );
+      await Promise.all(senders.map(set));
+    },
+    assertIfNone: async (senders) => {
+      const known = await Promise.all(senders.map(({ alias }) => run(alias, (queue) => queue.getGlobalRateLimit())));
+      await Promise.all(senders.filter((_sender, index) => known[index] === null).map(set));
     },
     rest: async (alias, ms) => {
       await run(alias, (queue) => queue.rateLimit(Math.ceil(ms)));

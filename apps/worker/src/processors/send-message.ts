@@ -6,8 +6,8 @@ import { done, snooze, type Outcome, type Producers, type SendPayload } from '@t
 import type { MessagesClient } from '@tickmark/twilio';
 import { countMessageError } from '../count-message-error.ts';
 import { claimOrLetGo, handBack, recordOrHandOver } from '../hand-over.ts';
-import type { Probe } from '../half-open.ts';
 import { isDatabaseAway } from '../is-database-away.ts';
+import type { CallPass } from '../pass-gates.ts';
 import type { RecordBatches } from '../record-batches.ts';
 import { repeatUntilWritten } from '../repeat-until-written.ts';
 import { reportRecorded } from '../report-recorded.ts';
@@ -40,19 +40,20 @@ type Claimed = Extract<ClaimAnswer, { kind: 'claimed' }>;
 /** One message: claim its row, call Twilio once, record what came of it. Only a claim that was granted leads to a call. */
 export function createSendMessageProcessor(deps: SendMessageDeps) {
   const { failpoints, clock } = deps;
-  return async function sendMessage({ id }: SendPayload, probe: Probe | null): Promise<Outcome> {
+  return async function sendMessage({ id }: SendPayload, pass: CallPass): Promise<Outcome> {
     // Made once per run and repeated with it: a claim whose answer was lost is granted again to the same token.
     const token = randomUUID();
     const elapsedMs = startStopwatch(clock);
-    const answer = await claimOrLetGo(deps, { id, token, probe: probe?.scope ?? null });
+    const answer = await claimOrLetGo(deps, { id, token, probe: pass.probe?.scope ?? null });
     if (answer.kind !== 'claimed') return endWithoutCall(deps, answer);
     await failpoints.reach('after-claim');
     await failpoints.reach('before-post');
     if (elapsedMs() > CLAIM_TO_CALL_MS_MAX) return giveBack(deps, id, token);
 
+    pass.calling();
     const outcome = await callTwilio(deps, answer);
     await failpoints.reach('after-post');
-    probe?.answered(outcome);
+    pass.probe?.answered(outcome);
     await failpoints.reach('before-record');
     const { sender, request } = answer;
     const call = { id, attempt: request.attempt, token, sender, priority: request.priority, outcome };
