@@ -48,7 +48,7 @@ export function createRecordBatches(
   { db, twilio, policies, metrics }: RecordBatchesDeps,
   { windowGuard }: { windowGuard: WindowGuard },
 ): RecordBatches {
-  const shared = { minIntervalMs: SEND_INTERVAL_MS, inFlightMax: IN_FLIGHT_MAX, deadlineMs: SEND_DEADLINE_MS, metrics };
+  const shared = { minIntervalMs: SEND_INTERVAL_MS, collectTurn: true, inFlightMax: IN_FLIGHT_MAX, deadlineMs: SEND_DEADLINE_MS, metrics };
   // Asked each time: the secret may have been replaced a moment ago, which ends a stop of the account.
   const claim = (items: Claim[]) => claimForSending(db, items, { account: twilio.credentialsFingerprint(), windowGuard });
   const decide = (code: number) => decideOnRefusal(code, policies.actionFor(code));

@@ -52,6 +52,20 @@ describe('when a flush begins', () => {
     expect(await answer).toBe('a');
   });
 
+  test('callers of one turn of the event loop go together when that is wanted, and are not kept waiting for more', async () => {
+    const { group, end, batches } = createManual<string>({ minIntervalMs: 20, collectTurn: true });
+    const answers = [group.commit('a'), Promise.resolve().then(() => group.commit('b'))];
+    expect(batches()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(batches()).toEqual([['a', 'b']]);
+    await end(0);
+    expect(await Promise.all(answers)).toEqual(['a', 'b']);
+    const drained = [group.commit('c'), group.drain()];
+    expect(batches()).toEqual([['a', 'b'], ['c']]);
+    await end(1);
+    await Promise.all(drained);
+  });
+
   test('callers that arrive during a flush go in the next one together, in their order', async () => {
     const { group, end, batches } = createManual<string>();
     const answers = ['a', 'b', 'c', 'd'].map((item) => group.commit(item));
@@ -300,6 +314,7 @@ const settings = fc.record({
   minIntervalMs: fc.constantFrom(0, 7, 20),
   inFlightMax: fc.integer({ min: 1, max: 3 }),
   deadlineMs: fc.constantFrom(undefined, 50),
+  collectTurn: fc.boolean(),
 });
 
 interface Item {

@@ -37,6 +37,11 @@ export interface GroupCommitOptions<T, R> {
   sizeOf?: (item: T) => number;
   /** Least time between the beginnings of two flushes, unless a batch is full; default 0. */
   minIntervalMs?: number;
+  /**
+   * The first caller takes along those of the same turn of the event loop, instead of going alone a moment before them: for callers that
+   * come in lumps, as answers over a network do. Default false: it is flushed within its own call of `commit`.
+   */
+  collectTurn?: boolean;
   /** Flushes under way at the same time; default 1. */
   inFlightMax?: number;
   /** The longest that a caller waits, counted from its arrival and whatever a flush does; default: without limit. */
@@ -59,7 +64,7 @@ export interface GroupCommit<T, R> {
 
 /**
  * Collects callers while a write is under way and gives them all to the next write: no delay when idle, large batches exactly when
- * loaded. The first caller after a quiet moment is flushed at once, within its own call of `commit`.
+ * loaded. The first caller after a quiet moment is flushed at once, within its own call of `commit` or within its turn of the event loop.
  */
 export function createGroupCommit<T, R>(options: GroupCommitOptions<T, R>): GroupCommit<T, R> {
   return new Committer(options);
@@ -83,6 +88,7 @@ class Committer<T, R> implements GroupCommit<T, R> {
   readonly #bytesMax: number;
   readonly #inFlightMax: number;
   readonly #minIntervalMs: number;
+  readonly #collectTurn: boolean;
   readonly #batchSize: { observe(items: number): void };
 
   #collected: Waiter<T, R>[] = [];
@@ -90,6 +96,7 @@ class Committer<T, R> implements GroupCommit<T, R> {
   #inFlight = 0;
   #lastBeganMs = -Infinity;
   #flushTimer: NodeJS.Timeout | undefined;
+  #turn: NodeJS.Immediate | undefined;
 
   /** Callers in order of arrival, which is the order of their deadlines too: one timer serves them all. */
   #oldest: Waiter<T, R> | undefined;
@@ -105,6 +112,7 @@ class Committer<T, R> implements GroupCommit<T, R> {
     this.#bytesMax = options.bytesMax ?? BYTES_MAX;
     this.#inFlightMax = options.inFlightMax ?? 1;
     this.#minIntervalMs = options.minIntervalMs ?? 0;
+    this.#collectTurn = options.collectTurn ?? false;
     this.#batchSize = options.metrics.groupCommitBatchSize.labels(options.site);
   }
 
@@ -132,17 +140,24 @@ class Committer<T, R> implements GroupCommit<T, R> {
     });
   }
 
-  #flushWhatIsDue(): void {
+  #flushWhatIsDue(turnIsOver = !this.#collectTurn): void {
     while (this.#collected.length > 0 && this.#inFlight < this.#inFlightMax) {
       const hurry = this.#drained.length > 0 || this.#collected.length >= this.#itemsMax || this.#collectedBytes >= this.#bytesMax;
       if (!hurry) {
-        if (this.#flushTimer !== undefined) return;
+        if (this.#flushTimer !== undefined || this.#turn !== undefined) return;
         const waitMs = this.#waitMs();
         if (waitMs > 0) {
           this.#flushTimer = setTimeout(() => {
             this.#flushTimer = undefined;
             this.#flushWhatIsDue();
           }, Math.ceil(waitMs));
+          return;
+        }
+        if (!turnIsOver) {
+          this.#turn = setImmediate(() => {
+            this.#turn = undefined;
+            this.#flushWhatIsDue(true);
+          });
           return;
         }
       }
@@ -256,6 +271,7 @@ class Committer<T, R> implements GroupCommit<T, R> {
 
   #stopFlushTimer(): void {
     clearTimeout(this.#flushTimer);
-    this.#flushTimer = undefined;
+    clearImmediate(this.#turn);
+    this.#flushTimer = this.#turn = undefined;
   }
 }
