@@ -20,3 +20,17 @@ export async function postUntilAccepted(pipeline: Pipeline, { key, request }: Me
   if ('refused' in answer) throw new Error(`the message was refused: ${answer.refused}`);
   return answer.id;
 }
+
+const BATCH_MAX = 1_000;
+
+/** Posts many messages in batches; every one must be accepted. @returns their ids */
+export async function postBatches(pipeline: Pipeline, requests: readonly Record<string, unknown>[]): Promise<string[]> {
+  const ids: string[] = [];
+  for (let from = 0; from < requests.length; from += BATCH_MAX) {
+    const answer = await pipeline.post('/v1/messages/batch', { messages: requests.slice(from, from + BATCH_MAX) });
+    const body = (await answer.json()) as { rejected?: number; results?: { id?: string }[] };
+    if (answer.status !== 202 || body.rejected !== 0) throw new Error(`a batch was not accepted: ${answer.status} ${JSON.stringify(body)}`);
+    ids.push(...(body.results ?? []).map(({ id = '' }) => id));
+  }
+  return ids;
+}

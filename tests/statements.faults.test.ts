@@ -1,0 +1,65 @@
+// What a message costs Postgres while many are sent: the group commits of claims and outcomes, seen from the server.
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { randomPhone, waitFor } from '@tickmark/testing';
+import { fullOrReduced } from './support/counts.ts';
+import { countStatements, NOT_COUNTED, resetStatements } from './support/count-statements.ts';
+import { postBatches } from './support/messages.ts';
+import { startPipeline, type Pipeline } from './support/pipeline.ts';
+
+const MESSAGES = fullOrReduced(10_000, 4_000);
+const IN_FLIGHT = 100;
+const LATENCY_MS = 150;
+const CALLBACKS_PER_MESSAGE = 3;
+
+let pipeline: Pipeline;
+beforeAll(async () => {
+  pipeline = await startPipeline({
+    apps: ['ingress', 'worker', 'simulator'],
+    // As good as none: what bounds the sends is how many are in flight.
+    mps: { support: 10_000, shop: 10_000, news: 10_000 },
+    env: { LOG_LEVEL: 'info', WORKER_CONCURRENCY: String(IN_FLIGHT), SIMULATOR_SETTINGS: JSON.stringify({ latencyMs: LATENCY_MS }) },
+  });
+}, 120_000);
+afterAll(() => pipeline.stop(), 120_000);
+
+const messages = (count: number) =>
+  Array.from({ length: count }, (_item, index) => ({
+    to: randomPhone(),
+    from: index % 2 === 0 ? 'support' : 'shop',
+    contentSid: `HX${'1'.repeat(32)}`,
+  }));
+
+async function untilRead(count: number): Promise<void> {
+  const { sql } = pipeline.db;
+  const isRead = async () => {
+    const [row] = await sql<
+      { read: number }[]
+    >`SELECT ${sql.unsafe(NOT_COUNTED)} count(*)::int AS read FROM whatsapp_messages WHERE status = 'read'`;
+    return row?.read === count;
+  };
+  await waitFor(isRead, { timeoutMs: 240_000, intervalMs: 500, message: `${count} messages to be read` });
+}
+
+it('a sent message costs less than 0.2 statements at 100 calls in flight, besides its callbacks', async () => {
+  const warmUp = 200;
+  await postBatches(pipeline, messages(warmUp));
+  await untilRead(warmUp);
+  await resetStatements(pipeline.db);
+  const startedMs = performance.now();
+  await postBatches(pipeline, messages(MESSAGES));
+  await untilRead(warmUp + MESSAGES);
+  const seconds = (performance.now() - startedMs) / 1000;
+  const counts = await countStatements(pipeline.db);
+  const sum = (calls: (count: (typeof counts)[number]) => number) => counts.reduce((total, count) => total + calls(count), 0);
+  const own = sum(({ calls, callbackCalls }) => calls - callbackCalls) / MESSAGES;
+  const ofCallbacks = sum(({ callbackCalls }) => callbackCalls) / MESSAGES;
+  const { callbacks } = await pipeline.ledger();
+  console.log(
+    [
+      `statements: ${MESSAGES} messages in ${seconds.toFixed(0)} s, ${own.toFixed(3)} per message, and ${ofCallbacks.toFixed(3)} for its callbacks`,
+      ...counts.map(({ text, calls, callbackCalls }) => `${String(calls).padStart(7)} (${callbackCalls} of callbacks) ${text}`),
+    ].join('\n'),
+  );
+  expect(callbacks.length).toBeGreaterThanOrEqual(CALLBACKS_PER_MESSAGE * MESSAGES);
+  expect(own).toBeLessThan(0.2);
+}, 300_000);
