@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createDatabase, type Database } from '@tickmark/delivery';
+import { systemClock } from '@tickmark/runtime';
 import { captureLogger, testDatabase, waitFor } from '@tickmark/testing';
+import { createDatabaseBreaker } from './database-breaker.ts';
 import { createErrorPolicies } from './error-policies.ts';
 
 let db: Database;
@@ -15,8 +17,14 @@ afterAll(async () => {
   await drop();
 });
 
+function followPolicies() {
+  const log = captureLogger();
+  const breaker = createDatabaseBreaker({ db, clock: systemClock, log: log.log });
+  return { policies: createErrorPolicies({ db, breaker }, { refreshMs: 20 }), log };
+}
+
 it('policies that are set, changed and removed are followed while the process runs', async () => {
-  const policies = createErrorPolicies({ db, log: captureLogger().log }, { refreshMs: 20 });
+  const { policies } = followPolicies();
   expect(policies.actionFor(63024)).toBeUndefined();
   await db.sql`INSERT INTO error_policies (code, action) VALUES (63024, 'hold')`;
   await waitFor(() => policies.actionFor(63024) === 'hold');
@@ -28,8 +36,7 @@ it('policies that are set, changed and removed are followed while the process ru
 });
 
 it('the known policies stay when they cannot be read', async () => {
-  const log = captureLogger();
-  const policies = createErrorPolicies({ db, log: log.log }, { refreshMs: 20 });
+  const { policies, log } = followPolicies();
   await db.sql`INSERT INTO error_policies (code, action) VALUES (21211, 'stop')`;
   await policies.refresh();
   await db.sql`ALTER TABLE error_policies RENAME TO elsewhere`;

@@ -1,6 +1,6 @@
 import { listErrorPolicies, type Database } from '@tickmark/delivery';
 import type { PolicyAction } from '@tickmark/domain';
-import type { Logger } from '@tickmark/runtime';
+import type { DatabaseBreaker } from './database-breaker.ts';
 import { waited } from './waited.ts';
 
 const REFRESH_MS = 10_000;
@@ -14,7 +14,7 @@ export interface ErrorPolicies {
 
 /** The table `error_policies` in memory, read again every 10 s: no decision about a message waits for it. */
 export function createErrorPolicies(
-  { db, log }: { db: Pick<Database, 'sql'>; log: Logger },
+  { db, breaker }: { db: Pick<Database, 'sql'>; breaker: Pick<DatabaseBreaker, 'report'> },
   { refreshMs = REFRESH_MS }: { refreshMs?: number } = {},
 ): ErrorPolicies {
   let actions: ReadonlyMap<number, PolicyAction> = new Map();
@@ -26,7 +26,7 @@ export function createErrorPolicies(
 
   const refreshing = (async () => {
     while (await waited(refreshMs, stop.signal)) {
-      await refresh().catch((error: unknown) => log.warn({ err: error }, 'error policies could not be read: the known ones go on'));
+      await refresh().catch((error: unknown) => breaker.report(error, 'error policies could not be read: the known ones go on'));
     }
   })();
 

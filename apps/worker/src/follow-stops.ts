@@ -1,6 +1,7 @@
 import { listStops, type Database, type SendStop } from '@tickmark/delivery';
 import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { MessagesClient } from '@tickmark/twilio';
+import type { DatabaseBreaker } from './database-breaker.ts';
 import { createHalfOpen, type HalfOpenSettings, type Probe } from './half-open.ts';
 import type { SenderWorkers } from './sender-workers.ts';
 import { waited } from './waited.ts';
@@ -12,6 +13,7 @@ const BREAKER_SCOPES = ['account', 'sender', 'campaign', 'template'] as const;
 
 export interface FollowStopsDeps {
   db: Pick<Database, 'sql'>;
+  breaker: Pick<DatabaseBreaker, 'report'>;
   twilio: Pick<MessagesClient, 'credentialsFingerprint'>;
   senders: Pick<SenderWorkers, 'aliases' | 'followStops'>;
   clock: Clock;
@@ -38,7 +40,7 @@ export interface FollowedStops {
  * Campaigns and templates are no worker's: their messages are parked by the claim.
  */
 export function followStops(deps: FollowStopsDeps, settings: HalfOpenSettings): FollowedStops {
-  const { db, twilio, senders, metrics, log } = deps;
+  const { db, breaker, twilio, senders, metrics } = deps;
   const halfOpen = createHalfOpen(deps, settings);
   const stop = new AbortController();
   let stops: readonly SendStop[] = [];
@@ -57,7 +59,7 @@ export function followStops(deps: FollowStopsDeps, settings: HalfOpenSettings): 
       await halfOpen.follow(stops);
       failing = false;
     } catch (error) {
-      if (!failing) log.warn({ err: error }, 'stops could not be read: the last ones hold, and the claim decides');
+      if (!failing) await breaker.report(error, 'stops could not be read: the last ones hold, and the claim decides');
       failing = true;
     }
     senders.followStops(isStopped);

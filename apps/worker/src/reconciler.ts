@@ -1,4 +1,5 @@
 import { countUnknown, findUnknown, recordFailedLooks, withAdvisoryLock, type UnknownPair } from '@tickmark/delivery';
+import type { DatabaseBreaker } from './database-breaker.ts';
 import { createAbsenceProof, type AbsenceProof } from './prove-absence.ts';
 import { reconcilePair, type ReconcilePairDeps } from './reconcile-pair.ts';
 import { waited } from './waited.ts';
@@ -91,14 +92,19 @@ async function measureUnknown({ db, metrics }: ReconcilerDeps): Promise<void> {
 }
 
 /** Looks unknown outcomes up every few seconds until closed. A pass that fails is logged, and the next one begins anew. */
-export function startReconciler(deps: ReconcilerDeps, { concurrency, intervalMs = INTERVAL_MS }: ReconcilerSettings) {
+export function startReconciler(
+  deps: ReconcilerDeps & { breaker: Pick<DatabaseBreaker, 'report' | 'reason'> },
+  { concurrency, intervalMs = INTERVAL_MS }: ReconcilerSettings,
+) {
+  const { breaker } = deps;
   const stop = new AbortController();
   const running = (async () => {
     while (await waited(intervalMs, stop.signal)) {
+      if (breaker.reason() !== null) continue;
       try {
         await reconcileOnce(deps, concurrency, stop.signal);
       } catch (error) {
-        if (!stop.signal.aborted) deps.log.warn({ err: error }, 'unknown outcomes could not be looked up');
+        if (!stop.signal.aborted) await breaker.report(error, 'unknown outcomes could not be looked up');
       }
     }
   })();

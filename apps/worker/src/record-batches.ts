@@ -16,6 +16,7 @@ import {
 import { decideOnRefusal, type StatusEvent } from '@tickmark/domain';
 import { createGroupCommit, type GroupCommit, type Metrics } from '@tickmark/runtime';
 import type { MessagesClient } from '@tickmark/twilio';
+import type { DatabaseBreaker } from './database-breaker.ts';
 import type { ErrorPolicies } from './error-policies.ts';
 
 /** Claims and outcomes: their statements end sooner than their callers come, so without a pause each would carry a handful. */
@@ -41,19 +42,22 @@ interface RecordBatchesDeps {
   db: Database;
   twilio: Pick<MessagesClient, 'credentialsFingerprint'>;
   policies: Pick<ErrorPolicies, 'actionFor'>;
+  breaker: Pick<DatabaseBreaker, 'watch'>;
   metrics: Metrics;
 }
 
 export function createRecordBatches(
-  { db, twilio, policies, metrics }: RecordBatchesDeps,
+  { db, twilio, policies, breaker, metrics }: RecordBatchesDeps,
   { windowGuard }: { windowGuard: WindowGuard },
 ): RecordBatches {
   const shared = { minIntervalMs: SEND_INTERVAL_MS, collectTurn: true, inFlightMax: IN_FLIGHT_MAX, deadlineMs: SEND_DEADLINE_MS, metrics };
   // Asked each time: the secret may have been replaced a moment ago, which ends a stop of the account.
-  const claim = (items: Claim[]) => claimForSending(db, items, { account: twilio.credentialsFingerprint(), windowGuard });
+  const claim = (items: Claim[]) =>
+    breaker.watch(() => claimForSending(db, items, { account: twilio.credentialsFingerprint(), windowGuard }));
   const decide = (code: number) => decideOnRefusal(code, policies.actionFor(code));
   const claims = createGroupCommit({ site: 'claims', flush: claim, ...shared });
-  const outcomes = createGroupCommit({ site: 'outcomes', flush: (items: OutcomeRecord[]) => recordOutcome(db, items, decide), ...shared });
+  const record = (items: OutcomeRecord[]) => breaker.watch(() => recordOutcome(db, items, decide));
+  const outcomes = createGroupCommit({ site: 'outcomes', flush: record, ...shared });
   const statuses = createGroupCommit({
     site: 'statuses',
     flush: (items: StatusEvent[]) => applyStatuses(db, items),

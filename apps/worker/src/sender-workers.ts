@@ -1,6 +1,7 @@
 import { listSenders, type Database, type SenderRow } from '@tickmark/delivery';
 import type { Clock, Logger } from '@tickmark/runtime';
 import type { QueueWorker, SenderPace } from '@tickmark/queues';
+import type { DatabaseBreaker } from './database-breaker.ts';
 import { waited } from './waited.ts';
 
 /**
@@ -17,6 +18,7 @@ const MPS_WITHOUT_ROW = 10;
 
 export interface SenderWorkersDeps {
   db: Pick<Database, 'sql'>;
+  breaker: Pick<DatabaseBreaker, 'report'>;
   pace: Pick<SenderPace, 'assert' | 'assertIfNone'>;
   /** Told the pace of each sender that is consumed. */
   onPace: (alias: string, mps: number) => void;
@@ -54,7 +56,7 @@ interface Consumed {
  * again every 5 s; a sender once consumed stays so, because removing it must strand nothing.
  */
 export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
-  const { db, pace, clock, log } = deps;
+  const { db, breaker, pace, clock, log } = deps;
   const senders = new Map<string, Consumed>();
   const stop = new AbortController();
   let isStopped = (_alias: string) => false;
@@ -94,7 +96,7 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
   const tick = async () => {
     const isDue = clock.monotonicMs() - readMs >= (deps.refreshMs ?? REFRESH_MS);
     if (!isDue && [...senders.values()].every(({ worker }) => worker !== undefined)) return;
-    await refresh().catch((error: unknown) => log.warn({ err: error }, 'senders could not be read: the known ones go on'));
+    await refresh().catch((error: unknown) => breaker.report(error, 'senders could not be read: the known ones go on'));
   };
 
   const ticking = (async () => {

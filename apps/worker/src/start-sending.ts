@@ -1,7 +1,9 @@
-import { createQueueWorker, openSendControl, sendPayloadSchema, sendQueueName } from '@tickmark/queues';
+import { openSendControl, sendPayloadSchema, sendQueueName } from '@tickmark/queues';
 import { createBreakers } from './breakers.ts';
 import { followCallConcurrency } from './call-concurrency.ts';
+import type { DatabaseBreaker } from './database-breaker.ts';
 import { followStops } from './follow-stops.ts';
+import { createGuardedWorker } from './guarded-worker.ts';
 import { passGates } from './pass-gates.ts';
 import { createSendMessageProcessor, type SendMessageDeps } from './processors/send-message.ts';
 import { joinSignals, NO_SIGNALS, type SendSignals } from './send-signals.ts';
@@ -23,7 +25,7 @@ export interface Sending {
 }
 
 /** Everything between the senders' queues and the processor: their workers, their paces, and the slots that limit the calls in flight. */
-export function startSending(deps: SendMessageDeps, settings: WorkerSettings): Sending {
+export function startSending(deps: SendMessageDeps & { breaker: DatabaseBreaker }, settings: WorkerSettings): Sending {
   const { concurrencyMax, redisUrl, base, lockMs, stalledMs } = settings;
   const { metrics, log } = deps;
   const control = openSendControl({ redisUrl, base, concurrencyMax, log });
@@ -45,7 +47,7 @@ export function startSending(deps: SendMessageDeps, settings: WorkerSettings): S
     onPace: (alias, mps) => slots.setPace(alias, mps),
     refreshMs: settings.sendersRefreshMs,
     startWorker: (alias) => {
-      return createQueueWorker({
+      return createGuardedWorker(deps.breaker, {
         redisUrl,
         base,
         metrics,

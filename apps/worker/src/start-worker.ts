@@ -4,7 +4,6 @@ import type { Clock, Failpoints, Logger, Metrics, Readiness } from '@tickmark/ru
 import {
   cancelPayloadSchema,
   collectQueueMetrics,
-  createQueueWorker,
   inboundPayloadSchema,
   intakePayloadSchema,
   sendOutcomePayloadSchema,
@@ -17,8 +16,10 @@ import {
   type QueueWorker,
 } from '@tickmark/queues';
 import type { MessageLister, MessagesClient } from '@tickmark/twilio';
+import { createDatabaseBreaker, type DatabaseBreaker } from './database-breaker.ts';
 import { createErrorPolicies } from './error-policies.ts';
 import type { HalfOpenSettings } from './half-open.ts';
+import { createGuardedWorker } from './guarded-worker.ts';
 import { isAlive } from './is-alive.ts';
 import { createCancelProcessor } from './processors/cancel.ts';
 import { createInboundProcessor } from './processors/inbound.ts';
@@ -89,7 +90,8 @@ export interface RunningWorker {
  * Starts to consume as soon as Postgres answers and its migrations are there, whenever that is: a store that is away never ends the process.
  */
 export function startWorker(given: WorkerDeps, settings: WorkerSettings): RunningWorker {
-  const deps = { signals: NO_SIGNALS, ...given };
+  const breaker = createDatabaseBreaker(given);
+  const deps = { signals: NO_SIGNALS, ...given, breaker };
   const policies = createErrorPolicies(deps);
   const batches = createRecordBatches({ ...deps, policies }, settings);
   const stop = new AbortController();
@@ -102,35 +104,35 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const consume = () => {
     const options = { ...shared, ...locks };
     workers.push(
-      createQueueWorker({
+      createGuardedWorker(breaker, {
         ...options,
         queue: QUEUES.intake,
         schema: intakePayloadSchema,
         processor: createIntakeProcessor(deps),
         concurrency: INTAKE_CONCURRENCY,
       }),
-      createQueueWorker({
+      createGuardedWorker(breaker, {
         ...options,
         queue: QUEUES.sendOutcome,
         schema: sendOutcomePayloadSchema,
         processor: createSendOutcomeProcessor({ ...deps, batches }),
         concurrency: OUTCOME_CONCURRENCY,
       }),
-      createQueueWorker({
+      createGuardedWorker(breaker, {
         ...options,
         queue: QUEUES.statusCallback,
         schema: statusCallbackPayloadSchema,
         processor: createStatusCallbackProcessor({ ...deps, signals: sending.signals, batches, policies }),
         concurrency: STATUS_CONCURRENCY,
       }),
-      createQueueWorker({
+      createGuardedWorker(breaker, {
         ...options,
         queue: QUEUES.inbound,
         schema: inboundPayloadSchema,
         processor: createInboundProcessor(deps),
         concurrency: INBOUND_CONCURRENCY,
       }),
-      createQueueWorker({
+      createGuardedWorker(breaker, {
         ...options,
         queue: QUEUES.cancel,
         schema: cancelPayloadSchema,
@@ -153,7 +155,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   });
 
   return {
-    readiness: () => checkReadiness(deps, workers.length > 0),
+    readiness: () => checkReadiness(deps, breaker, workers.length > 0),
     liveness: () => isAlive({ canary, producers: deps.producers }),
     measureQueues: () => queueMetrics.collect(),
     queues,
@@ -161,6 +163,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
       stop.abort();
       await starting;
       await Promise.all([
+        breaker.close(),
         policies.close(),
         sweeper.close(),
         reconciler.close(),
@@ -174,10 +177,11 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   };
 }
 
-async function checkReadiness({ db, producers }: WorkerDeps, consuming: boolean): Promise<Readiness> {
+async function checkReadiness({ db, producers }: WorkerDeps, breaker: DatabaseBreaker, consuming: boolean): Promise<Readiness> {
   const [database, redis] = await Promise.all([checkDatabase(db), producers.check()]);
   const reasons: string[] = [];
-  if (!database.ok) reasons.push(database.reason);
+  const away = database.ok ? breaker.reason() : database.reason;
+  if (away !== null) reasons.push(away);
   if (!redis.ok) reasons.push(redis.reason);
   if (reasons.length === 0 && !consuming) reasons.push('the queues are not consumed yet: wait a moment');
   return { ready: reasons.length === 0, reasons };

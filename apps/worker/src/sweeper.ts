@@ -9,6 +9,7 @@ import {
 } from '@tickmark/delivery';
 import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { Producers } from '@tickmark/queues';
+import type { DatabaseBreaker } from './database-breaker.ts';
 import { waited } from './waited.ts';
 import { ENQUEUE_AHEAD_MS, toSendJob } from './processors/intake.ts';
 
@@ -88,16 +89,18 @@ async function enqueueForgotten(
 }
 
 /** Sweeps every few seconds until closed. A pass that fails is logged, and the next one starts from the front. */
-export function startSweeper(deps: SweeperDeps, intervalMs = INTERVAL_MS): { close(): Promise<void> } {
+export function startSweeper(deps: SweeperDeps & { breaker: Pick<DatabaseBreaker, 'report' | 'reason'> }, intervalMs = INTERVAL_MS) {
+  const { breaker } = deps;
   const stop = new AbortController();
   const running = (async () => {
     let next: SweepCursor | undefined;
     while (await waited(intervalMs, stop.signal)) {
+      if (breaker.reason() !== null) continue;
       try {
         next = (await sweepOnce(deps, next))?.next;
       } catch (error) {
         next = undefined;
-        deps.log.warn({ err: error }, 'sweep failed');
+        await breaker.report(error, 'sweep failed');
       }
     }
   })();
