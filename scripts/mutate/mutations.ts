@@ -101,6 +101,13 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['packages/delivery/src/claim-pair-limit.test.ts'],
   },
   {
+    name: 'epoch: a wiped Redis is taken for the one that was there',
+    edits: [
+      { file: 'apps/worker/src/redis-epoch.ts', search: `const wiped = known?.epoch !== epoch;`, replace: `const wiped = known === null;` },
+    ],
+    noticedBy: ['apps/worker/src/sweeper.test.ts'],
+  },
+  {
     name: 'rank guard: the status that came last wins',
     edits: [
       {

@@ -32,6 +32,8 @@ export interface SenderWorkersDeps {
 export interface SenderWorkers {
   /** Brings the workers and their paces in line with the table `senders`. */
   refresh(): Promise<void>;
+  /** The same, for a Redis that has forgotten the paces. Rejects when they could not be read, or Redis did not take them. */
+  reassert(): Promise<void>;
   /** Takes up senders that have messages, whether or not the table knows them. */
   consume(aliases: Iterable<string>): void;
   /** Pauses the senders that are stopped, and resumes the others. */
@@ -85,10 +87,14 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
     log.info({ senders: senders.size }, 'sender queues consumed');
   };
 
-  const refresh = async () => {
+  const readTable = async () => {
     takeRows(senders, await listSenders(db));
     followStates();
     readMs = clock.monotonicMs();
+  };
+
+  const refresh = async () => {
+    await readTable();
     // Redis's troubles are not the table's: what it could not be told now it is told a moment later.
     await assertPaces().catch((error: unknown) => log.warn({ err: error }, PACE_NOT_TAKEN));
   };
@@ -105,6 +111,10 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
 
   return {
     refresh,
+    reassert: async () => {
+      await readTable();
+      await assertPaces();
+    },
     consume: (aliases) => {
       for (const alias of aliases)
         if (!senders.has(alias)) senders.set(alias, { mps: null, state: 'active', worker: undefined, paused: false });

@@ -16,6 +16,8 @@ export interface Sending {
   signals: SendSignals;
   /** Takes up the senders of the table; to be called once the database is there. */
   refresh(): Promise<void>;
+  /** Tells a wiped Redis the paces of all senders. Rejects when it did not take them. */
+  reassert(): Promise<void>;
   /** Takes up senders that have messages, whether or not the table knows them. */
   consume(aliases: Iterable<string>): void;
   /** Senders whose queue this process consumes. */
@@ -70,6 +72,7 @@ export function startSending(deps: SendMessageDeps & { breaker: DatabaseBreaker 
       await stops.read();
       await senders.refresh();
     },
+    reassert: () => senders.reassert(),
     consume: (aliases) => senders.consume(aliases),
     aliases: () => senders.aliases(),
     close: async (deadlineMs) => {

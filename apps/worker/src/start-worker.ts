@@ -145,7 +145,11 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const queues = (): QueueName[] => [...workers.map((worker) => worker.queue), ...sending.aliases().map(sendQueueName)];
   const canary = startCanary(shared);
   const queueMetrics = collectQueueMetrics({ ...shared, queues });
-  const sweeper = startSweeper({ ...deps, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
+  const reassert = async () => {
+    await sending.reassert();
+    await deps.producers.assertQueues(queues());
+  };
+  const sweeper = startSweeper({ ...deps, reassert, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
   const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
     await seedSenders(deps.db, settings.senders);

@@ -1,5 +1,4 @@
 import {
-  findWaiting,
   markStaleSending,
   unparkMessages,
   withAdvisoryLock,
@@ -10,17 +9,19 @@ import {
 import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { Producers } from '@tickmark/queues';
 import type { DatabaseBreaker } from './database-breaker.ts';
+import { enqueueWaiting } from './enqueue-waiting.ts';
+import { checkRedisEpoch } from './redis-epoch.ts';
 import { waited } from './waited.ts';
-import { ENQUEUE_AHEAD_MS, toSendJob } from './processors/intake.ts';
 
 const INTERVAL_MS = 5_000;
+
+/** How often each process asks Redis who it is: the longest that a wiped one goes unnoticed. */
+const EPOCH_MS = 1_000;
 
 /** Longer than fence, call and record together can take: a claim of this age has lost its worker. */
 const STALE_SENDING_SECONDS = 60;
 
-const PAGE_ROWS = 500;
-
-/** Rows that one pass looks at; the next one goes on behind them. */
+/** Rows that one pass looks at; the next one goes on behind them. Of a wiped Redis it looks at all. */
 const PASS_ROWS_MAX = 20_000;
 
 export interface SweeperDeps {
@@ -31,16 +32,20 @@ export interface SweeperDeps {
   log: Logger;
   /** Told which senders have waiting messages, as far as a pass looked. */
   onSenders?: (aliases: ReadonlySet<string>) => void;
+  /** Tells a wiped Redis what else it has to know, above all the senders' paces, before it is given their jobs. */
+  reassert?: () => Promise<void>;
 }
 
 export interface Sweep {
   stale: number;
   enqueued: number;
-  /** Where the next pass goes on; undefined = from the front. */
-  next: SweepCursor | undefined;
+  /** The epoch of Redis at its end. */
+  epoch: string;
+  /** Where the next pass goes on. */
+  next: SweepCursor;
 }
 
-/** The two walks that a pass may not finish. */
+/** The two walks that a pass may not finish; nothing = from the front. */
 export interface SweepCursor {
   waiting: WaitingCursor | undefined;
   parked: ParkedCursor | null;
@@ -48,18 +53,18 @@ export interface SweepCursor {
 
 /**
  * One pass, by one process at a time: stale claims become `unknown`, rows parked under a stop that is over wait again, waiting rows without
- * a job get one.
+ * a job get one: some thousands of them, or all when Redis was wiped.
  *
  * @returns null when another process sweeps. Safe to repeat at any time: a job that is there already stays as it is.
  */
-export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor): Promise<Sweep | null> {
+export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor, signal?: AbortSignal): Promise<Sweep | null> {
   const result = await withAdvisoryLock(deps.db, 'sweeper', async () => {
     const stale = await markStaleSending(deps.db, { olderThanSeconds: STALE_SENDING_SECONDS });
     // At once: the rest needs Redis, and it is in Redis's outages that this matters most.
     if (stale > 0) deps.metrics.messageStatus.inc({ status: 'unknown' }, stale);
     const parked = await unparkMessages(deps.db, { after: from?.parked ?? null, rowsMax: PASS_ROWS_MAX });
-    const { enqueued, next: waiting } = await enqueueForgotten(deps, from?.waiting);
-    return { stale, enqueued, next: { waiting, parked: parked.next } };
+    const { enqueued, epoch, next: waiting } = await giveJobs(deps, from?.waiting, signal);
+    return { stale, enqueued, epoch, next: { waiting, parked: parked.next } };
   });
   if (!result.ran) return null;
   const { stale, enqueued } = result.value;
@@ -68,40 +73,59 @@ export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor): Promise<
   return result.value;
 }
 
-async function enqueueForgotten(
-  { db, producers, clock, onSenders }: SweeperDeps,
-  from: WaitingCursor | undefined,
-): Promise<{ enqueued: number; next: WaitingCursor | undefined }> {
-  let after = from;
-  let enqueued = 0;
-  for (let seen = 0; seen < PASS_ROWS_MAX; seen += PAGE_ROWS) {
-    const dueBefore = new Date(clock.now().getTime() + ENQUEUE_AHEAD_MS);
-    const rows = await findWaiting(db, { ...(after ? { after } : {}), limit: PAGE_ROWS, dueBefore });
-    onSenders?.(new Set(rows.map((row) => row.sender)));
-    const present = await producers.hasSendJobs(rows);
-    const missing = rows.filter((_row, index) => present[index] === false);
-    await producers.addSend(missing.flatMap((row) => toSendJob(row, clock.now())));
-    enqueued += missing.length;
-    if (rows.length < PAGE_ROWS) return { enqueued, next: undefined };
-    after = rows.at(-1);
-  }
-  return { enqueued, next: after };
+async function giveJobs(deps: SweeperDeps, from: WaitingCursor | undefined, signal: AbortSignal | undefined) {
+  const check = await checkRedisEpoch(deps);
+  const walk = check.wiped ? await giveAllJobs(deps, signal) : await enqueueWaiting(deps, { from, rowsMax: PASS_ROWS_MAX, signal });
+  // A full pass that was broken off is done anew, by whoever comes next.
+  return { ...walk, epoch: signal?.aborted === true ? check.epoch : await check.settle() };
 }
 
-/** Sweeps every few seconds until closed. A pass that fails is logged, and the next one starts from the front. */
+async function giveAllJobs(deps: SweeperDeps, signal: AbortSignal | undefined) {
+  const told = new Set<string>();
+  const onSenders = async (aliases: ReadonlySet<string>) => {
+    deps.onSenders?.(aliases);
+    // Before the first job of each: a queue without its pace would hand out everything at once.
+    if ([...aliases].some((alias) => !told.has(alias))) await deps.reassert?.();
+    for (const alias of aliases) told.add(alias);
+  };
+  await deps.reassert?.();
+  return enqueueWaiting({ ...deps, onSenders }, { rowsMax: Infinity, signal });
+}
+
+/**
+ * Sweeps every few seconds until closed, and within a second after Redis was wiped. A pass that fails is logged, and the next one starts
+ * from the front.
+ */
 export function startSweeper(deps: SweeperDeps & { breaker: Pick<DatabaseBreaker, 'report' | 'reason'> }, intervalMs = INTERVAL_MS) {
-  const { breaker } = deps;
+  const { breaker, clock, producers } = deps;
   const stop = new AbortController();
+  let next: SweepCursor | undefined;
+  let epoch: string | undefined;
+  let sweptMs = clock.monotonicMs();
+
+  const isDue = async () => {
+    if (breaker.reason() !== null) return false;
+    if (clock.monotonicMs() - sweptMs >= intervalMs) return true;
+    // Without Redis there is nothing to hurry for.
+    const read = await producers.readEpoch().catch(() => epoch);
+    epoch ??= read;
+    return read !== epoch;
+  };
+  const sweep = async () => {
+    try {
+      const swept = await sweepOnce(deps, next, stop.signal);
+      // While another one sweeps, maybe without having noticed a wipe, this one asks on.
+      if (swept !== null) ({ next, epoch } = swept);
+    } catch (error) {
+      next = undefined;
+      epoch = undefined;
+      await breaker.report(error, 'sweep failed');
+    }
+    sweptMs = clock.monotonicMs();
+  };
   const running = (async () => {
-    let next: SweepCursor | undefined;
-    while (await waited(intervalMs, stop.signal)) {
-      if (breaker.reason() !== null) continue;
-      try {
-        next = (await sweepOnce(deps, next))?.next;
-      } catch (error) {
-        next = undefined;
-        await breaker.report(error, 'sweep failed');
-      }
+    while (await waited(Math.min(EPOCH_MS, intervalMs), stop.signal)) {
+      if (await isDue()) await sweep();
     }
   })();
   return {

@@ -33,6 +33,7 @@ export { migrateDatabase } from './migrate-database.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
 export { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
 export { recordOutcome, type OutcomeRecord, type RecordAnswer } from './record-outcome.ts';
+export { noteEpoch, readKnownEpoch, type KnownEpoch } from './redis-epoch.ts';
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
 export { releaseHeld, type HeldReleased, type ReleaseHeldInput } from './release-held.ts';
 export { resendUnknown, type ResentMessage } from './resend-unknown.ts';

@@ -11,7 +11,8 @@ import { DEFAULT_QUEUE_BASE, QUEUES, sendQueueName, type QueueName } from './nam
 import type { InboundPayload, IntakePayload, SendOutcomePayload, StatusCallbackPayload } from './payloads.ts';
 import { pipelineValues } from './pipeline-values.ts';
 import { openProducerConnection } from './producer-connection.ts';
-import { openQueueSet, queueKey } from './queue-set.ts';
+import { assertEventsMax, openQueueSet, queueKey } from './queue-set.ts';
+import { createRedisEpoch } from './redis-epoch.ts';
 
 const DEFAULT_DEADLINE_MS = 2000;
 /** Twice what a group commit puts into one batch: larger can only be a mistake, and one huge value blocks Redis for all. */
@@ -72,6 +73,12 @@ export interface Producers {
   oldestIntakeAgeMs(): Promise<number>;
   /** The same of what tells of messages at Twilio and is not applied yet: callbacks, and outcomes of calls that could not be recorded. */
   oldestEvidenceAgeMs(): Promise<number>;
+  /** Names what Redis holds; made when there is none. Another one than before: Redis was wiped, or an old state of it was put back. */
+  readEpoch(): Promise<string>;
+  /** Gives this epoch's Redis another one, by which a snapshot from before can be told. @returns null when it has another one already */
+  renewEpoch(epoch: string): Promise<string | null>;
+  /** Says again what Redis keeps about queues, for one that was wiped. Safe to repeat. */
+  assertQueues(queues: readonly QueueName[]): Promise<void>;
   /** Round trip in milliseconds. */
   ping(): Promise<number>;
   /** As `checkRedis`, over this connection. Never rejects. */
@@ -134,6 +141,8 @@ export function createProducers(options: ProducersOptions): Producers {
     hasIntakeBefore: (time) => connection.run(() => hasJobBefore(redis, base, QUEUES.intake, time.getTime())),
     oldestIntakeAgeMs: () => oldestAgeMs([QUEUES.intake]),
     oldestEvidenceAgeMs: () => oldestAgeMs([QUEUES.statusCallback, QUEUES.sendOutcome]),
+    ...createRedisEpoch(connection, base),
+    assertQueues: (names) => connection.run(() => assertEventsMax(redis, base, names)),
     async ping() {
       const startMs = monotonicNowMs();
       await connection.run(() => redis.ping());

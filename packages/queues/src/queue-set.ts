@@ -1,6 +1,7 @@
 import { Queue, QueueKeys } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { queuePrefix, type QueueName } from './names.ts';
+import { pipelineValues } from './pipeline-values.ts';
 
 /** Nobody reads BullMQ's event streams here; this many entries (names and job ids, no payload) stay per queue. */
 const EVENTS_MAX = 100;
@@ -42,6 +43,13 @@ export function openQueue(redis: Redis, prefix: string, name: string): Queue {
   // The connection's owner logs its errors; without a listener the same error would end the process.
   queue.on('error', () => undefined);
   return queue;
+}
+
+/** BullMQ keeps the bound of its event streams in Redis and writes it when a Queue is opened only: without it a stream grows to 10,000 entries. */
+export async function assertEventsMax(redis: Redis, base: string, queues: readonly QueueName[]): Promise<void> {
+  const pipeline = redis.pipeline();
+  for (const queue of queues) pipeline.hset(queueKey(base, queue, 'meta'), 'opts.maxLenEvents', EVENTS_MAX);
+  pipelineValues(await pipeline.exec());
 }
 
 /** The full name of a key of a queue: one of BullMQ's structures (`wait`, `delayed`, …) or a job by its id. */
