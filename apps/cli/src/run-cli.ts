@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { CliError } from './cli-error.ts';
 import type { CliContext } from './cli-context.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
+import { addResolveCommand } from './commands/resolve.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addStopCommands } from './commands/stops.ts';
 
@@ -32,6 +33,7 @@ function createProgram(context: CliContext): Command {
     .exitOverride();
   addStatusCommand(program, context);
   addStopCommands(program, context);
+  addResolveCommand(program, context);
   addMigrateCommand(program, context);
   return program;
 }

@@ -36,7 +36,7 @@ export { recordOutcome, type OutcomeRecord, type RecordAnswer } from './record-o
 export { noteEpoch, readKnownEpoch, type KnownEpoch } from './redis-epoch.ts';
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
 export { releaseHeld, type HeldReleased, type ReleaseHeldInput } from './release-held.ts';
-export { resendUnknown, type ResentMessage } from './resend-unknown.ts';
+export { ABSENCES_MIN, resendUnknown, type ResentMessage } from './resend-unknown.ts';
 export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
 export { endStop, listStops, openStop, type EndStop, type OpenStop, type SendStop, type StopTarget } from './send-stops.ts';
 export { unparkMessages, type ParkedCursor } from './unpark-messages.ts';
