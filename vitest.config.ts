@@ -13,7 +13,7 @@ export default defineConfig({
     setupFiles: ['packages/testing/src/vitest/setup.ts'],
     pool: 'forks',
     maxWorkers: 3,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 60_000,
     passWithNoTests: false,

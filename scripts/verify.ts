@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findProcessesOfRun, RUN_VARIABLE } from './processes-of-run.ts';
@@ -63,6 +64,8 @@ mkdirSync(reports, { recursive: true });
 const results: StageResult[] = stages.map(runStage);
 results.push(checkNothingLeftBehind());
 
+const failures = stages.flatMap(({ report }) => (report ? failedTests(report) : []));
+if (failures.length > 0) console.log(`\nFailed tests, each with the first lines of its reason\n${failures.join('\n')}`);
 console.log('\nstage                                      seconds   passed   failed');
 for (const { name, seconds, passed, failed } of results) {
   console.log(`${name.padEnd(42)} ${seconds.toFixed(1).padStart(7)} ${String(passed).padStart(8)} ${String(failed).padStart(8)}`);
@@ -93,6 +96,33 @@ function count(status: number | null, report: string | undefined): { passed: num
   };
   const failed = total - passed;
   return { passed, failed: failed === 0 && (status !== 0 || total === 0) ? 1 : failed };
+}
+
+/** Named again at the end, because a long log is read from there. */
+function failedTests(report: string): string[] {
+  if (!existsSync(report)) return [`${report} was not written: its run ended before its tests did`];
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as {
+    testResults: {
+      name: string;
+      status: string;
+      message: string;
+      assertionResults: { fullName: string; status: string; failureMessages?: string[] }[];
+    }[];
+  };
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(root, name);
+    const failed = assertionResults.filter((test) => test.status !== 'passed');
+    if (failed.length === 0) return status === 'passed' ? [] : [`${file}\n${firstLines(message)}`];
+    return failed.map((test) => `${file} > ${test.fullName} (${test.status})\n${firstLines(test.failureMessages?.join('\n') ?? '')}`);
+  });
+}
+
+function firstLines(text: string): string {
+  return text
+    .split('\n')
+    .slice(0, 8)
+    .map((line) => `    ${line.slice(0, 200)}`)
+    .join('\n');
 }
 
 function checkNothingLeftBehind(): StageResult {
