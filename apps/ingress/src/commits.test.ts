@@ -1,9 +1,7 @@
-import type { StatusEvent } from '@tickmark/domain';
 import { createMetrics } from '@tickmark/runtime';
-import { parseStatusCallback } from '@tickmark/twilio';
+import { statusEvent } from '@tickmark/testing';
 import { expect, it } from 'vitest';
 import { createCommits } from './commits.ts';
-import { randomSid, statusCallback } from './fixtures/ingress-harness.ts';
 
 const JOB_BYTES_MAX = 262_144;
 
@@ -41,11 +39,3 @@ it('resolves drain only when everybody was answered', async () => {
   expect(batches.reduce((sum, { items }) => sum + items.length, 0)).toBe(3);
   await answered;
 });
-
-function statusEvent(): StatusEvent {
-  const said = { MessagingServiceSid: randomSid('MG'), ChannelStatusMessage: 'Der Empfänger nimmt nichts an. '.repeat(30) };
-  const params = statusCallback({ accountSid: randomSid('AC') }, said);
-  const parsed = parseStatusCallback(params, { m: '01926f3e-7a11-7c3d-9d0a-5b8f2f0a6c11', a: '1' }, new Date());
-  if (!parsed.ok) throw new Error('the fixture is no status callback');
-  return parsed.event;
-}

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { seedSenders } from '@tickmark/delivery';
-import type { AcceptedMessage, Sender, StatusEvent } from '@tickmark/domain';
-import { randomPhone, waitFor } from '@tickmark/testing';
+import type { AcceptedMessage, Sender } from '@tickmark/domain';
+import { randomPhone, statusEvent, waitFor } from '@tickmark/testing';
 import { created, type Answer } from './fixtures/scripted-twilio.ts';
 import { createWorkerHarness, type WorkerHarness } from './fixtures/worker-harness.ts';
 import type { RunningWorker } from './start-worker.ts';
@@ -81,21 +81,10 @@ async function sendAndEnd(codes: (number | null)[], values: Partial<AcceptedMess
   const rows = await harness.db.sql<
     { id: string; sid: string }[]
   >`SELECT id, message_sid AS sid FROM whatsapp_messages WHERE id = ANY (${ids})`;
-  const events = rows.map(({ id, sid }, index): StatusEvent => {
+  const events = rows.map(({ id, sid }, index) => {
     const errorCode = codes[index] ?? null;
-    return {
-      messageId: id,
-      attempt: 1,
-      messageSid: sid,
-      rawStatus: errorCode === null ? 'delivered' : 'undelivered',
-      errorCode,
-      receivedAt: new Date().toISOString(),
-      from: null,
-      to: null,
-      messagingServiceSid: null,
-      channelStatusMessage: null,
-      source: 'callback',
-    };
+    const rawStatus = errorCode === null ? 'delivered' : 'undelivered';
+    return statusEvent({ messageId: id, attempt: 1, messageSid: sid, rawStatus, errorCode });
   });
   await harness.producers.addStatusEvents(events);
 }

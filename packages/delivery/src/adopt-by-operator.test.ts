@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { externalMessageId } from '@tickmark/domain';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import { expect, it } from 'vitest';
 import { adoptByOperator } from './adopt-by-operator.ts';
 import { applyStatuses } from './apply-statuses.ts';
-import { deliveryRoom, randomSid, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { listedFor, unknownMessage } from './fixtures/unknown-rows.ts';
 import { getUnknown, listUnknown } from './list-unknown.ts';
 import { recordLooks } from './record-looks.ts';

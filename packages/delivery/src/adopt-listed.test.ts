@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { externalMessageId, type ListedMessage } from '@tickmark/domain';
-import { randomBody, randomPhone } from '@tickmark/testing';
+import { randomBody, randomPhone, randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { adoptListed } from './adopt-listed.ts';
 import { applyStatuses } from './apply-statuses.ts';
-import { accepted, deliveryRoom, randomSid, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { accepted, deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { listedFor, unknownMessage } from './fixtures/unknown-rows.ts';
 import { recordOutcome } from './record-outcome.ts';
 

@@ -1,8 +1,9 @@
 import { applyStatusEvent, rankOf, type StatusEvent, type StatusProjection } from '@tickmark/domain';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
-import { accepted, deliveryRoom, randomSid, statusEvent, valuesOf, type Row } from './fixtures/delivery-room.ts';
+import { accepted, deliveryRoom, valuesOf, type Row } from './fixtures/delivery-room.ts';
 import { recordOutcome } from './record-outcome.ts';
 
 const RUNS = 120;

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { externalMessageId, newMessageId, type StatusEvent } from '@tickmark/domain';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
-import { deliveryRoom, randomSid, rejected, statusEvent, throttled, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, rejected, throttled, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { releaseClaim } from './release-claim.ts';
 

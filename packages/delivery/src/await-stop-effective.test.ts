@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
-import { waitFor } from '@tickmark/testing';
+import { randomSid, waitFor } from '@tickmark/testing';
 import { awaitStopEffective } from './await-stop-effective.ts';
-import { accepted, deliveryRoom, randomSid, valuesOf } from './fixtures/delivery-room.ts';
+import { accepted, deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { openStop, type StopTarget } from './send-stops.ts';
 

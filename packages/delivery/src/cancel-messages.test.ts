@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { acceptedMessage } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { cancelMessages } from './cancel-messages.ts';
-import { acceptedMessage, deliveryRoom, rejected, throttled, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, rejected, throttled, valuesOf } from './fixtures/delivery-room.ts';
 import { insertAccepted } from './insert-accepted.ts';
 import { recordOutcome } from './record-outcome.ts';
 

@@ -1,18 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { acceptedMessage, randomSid } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { claimForSending } from './claim-for-sending.ts';
 import { createDatabase } from './database.ts';
-import {
-  acceptedMessage,
-  accepted,
-  CLAIM_RULES,
-  deliveryRoom,
-  randomSid,
-  rejected,
-  throttled,
-  unknownOutcome,
-  valuesOf,
-} from './fixtures/delivery-room.ts';
+import { accepted, CLAIM_RULES, deliveryRoom, rejected, throttled, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
 import { insertAccepted } from './insert-accepted.ts';
 import { markStaleSending } from './mark-stale-sending.ts';
 import { recordOutcome } from './record-outcome.ts';

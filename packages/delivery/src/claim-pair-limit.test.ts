@@ -1,8 +1,9 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { AcceptedMessage } from '@tickmark/domain';
+import { acceptedMessage } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { claimForSending, type ClaimAnswer } from './claim-for-sending.ts';
-import { acceptedMessage, CLAIM_RULES, deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
+import { CLAIM_RULES, deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { insertAccepted } from './insert-accepted.ts';
 
 const room = deliveryRoom();

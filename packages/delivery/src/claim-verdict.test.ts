@@ -1,10 +1,10 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { newMessageId, type AcceptedMessage } from '@tickmark/domain';
-import { randomBody, randomPhone } from '@tickmark/testing';
+import type { AcceptedMessage } from '@tickmark/domain';
+import { acceptedMessage, inboundMessage, randomPhone, statusEvent } from '@tickmark/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { claimForSending } from './claim-for-sending.ts';
 import type { WindowGuard } from './claim-verdict.ts';
-import { acceptedMessage, CLAIM_RULES, deliveryRoom, statusEvent, throttled, valuesOf } from './fixtures/delivery-room.ts';
+import { CLAIM_RULES, deliveryRoom, throttled, valuesOf } from './fixtures/delivery-room.ts';
 import { applyStatuses } from './apply-statuses.ts';
 import { recordInbound } from './record-inbound.ts';
 import { recordOutcome } from './record-outcome.ts';
@@ -205,18 +205,5 @@ describe('evidence of an attempt whose row waits for the next one', () => {
 });
 
 function inbound(to: string, from: string, agoMs: number, service: string | undefined) {
-  return {
-    messageSid: `SM${newMessageId()}`,
-    from,
-    to,
-    messagingServiceSid: service ?? null,
-    body: randomBody(),
-    media: [],
-    buttonText: null,
-    buttonPayload: null,
-    repliedToSid: null,
-    profileName: null,
-    optOutType: null,
-    receivedAt: new Date(Date.now() - agoMs).toISOString(),
-  };
+  return inboundMessage({ from, to, messagingServiceSid: service ?? null, receivedAt: new Date(Date.now() - agoMs).toISOString() });
 }

@@ -1,7 +1,8 @@
+import { randomSid, statusEvent } from '@tickmark/testing';
 import { expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
 import { closeUnknown } from './close-unknown.ts';
-import { deliveryRoom, randomSid, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { unknownMessage } from './fixtures/unknown-rows.ts';
 
 const room = deliveryRoom();

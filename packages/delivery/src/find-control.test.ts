@@ -1,8 +1,8 @@
-import { randomPhone } from '@tickmark/testing';
+import { randomPhone, randomSid, statusEvent } from '@tickmark/testing';
 import { expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
 import { findControl } from './find-control.ts';
-import { deliveryRoom, randomSid, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { moveClaim, unknownMessage } from './fixtures/unknown-rows.ts';
 
 const room = deliveryRoom();

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { acceptedMessage } from '@tickmark/testing';
 import { afterEach, expect, it } from 'vitest';
-import { acceptedMessage, deliveryRoom, throttled, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, throttled, valuesOf } from './fixtures/delivery-room.ts';
 import { findWaiting, type WaitingMessage } from './find-waiting.ts';
 import { insertAccepted } from './insert-accepted.ts';
 import { recordOutcome } from './record-outcome.ts';

@@ -1,7 +1,8 @@
 import { describeError, newMessageId } from '@tickmark/domain';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
-import { accepted, deliveryRoom, randomSid, rejected, statusEvent, throttled, valuesOf } from './fixtures/delivery-room.ts';
+import { accepted, deliveryRoom, rejected, throttled, valuesOf } from './fixtures/delivery-room.ts';
 import { getMessageDeliveryStatus } from './get-message-delivery-status.ts';
 import { insertRetries } from './insert-retries.ts';
 import { recordOutcome } from './record-outcome.ts';

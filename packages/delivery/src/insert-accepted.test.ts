@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { newMessageId } from '@tickmark/domain';
+import { acceptedMessage, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
-import { acceptedMessage, deliveryRoom, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { insertAccepted } from './insert-accepted.ts';
 
 const room = deliveryRoom();

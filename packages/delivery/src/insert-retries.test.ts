@@ -1,9 +1,9 @@
 import { decideOnFailure, retryMessageId, type AcceptedMessage } from '@tickmark/domain';
-import { waitFor } from '@tickmark/testing';
+import { statusEvent, waitFor } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
 import { cancelRetries } from './cancel-retries.ts';
-import { deliveryRoom, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { insertRetries, type FailedMessage } from './insert-retries.ts';
 
 const room = deliveryRoom({ max: 8 });

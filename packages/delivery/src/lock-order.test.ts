@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Settled } from '@tickmark/runtime';
+import { acceptedMessage, inboundMessage, randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
 import { claimForSending } from './claim-for-sending.ts';
-import { accepted, acceptedMessage, CLAIM_RULES, deliveryRoom, randomSid, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { accepted, CLAIM_RULES, deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { insertAccepted } from './insert-accepted.ts';
 import { recordInbound } from './record-inbound.ts';
 import { recordOutcome } from './record-outcome.ts';
@@ -62,18 +63,5 @@ async function countDeadlocks(): Promise<number> {
 }
 
 function inbound(from: string) {
-  return {
-    messageSid: randomSid(),
-    from,
-    to: 'whatsapp:+14155238886',
-    messagingServiceSid: null,
-    body: 'hello',
-    media: [],
-    buttonText: null,
-    buttonPayload: null,
-    repliedToSid: null,
-    profileName: null,
-    optOutType: null,
-    receivedAt: new Date().toISOString(),
-  };
+  return inboundMessage({ from, to: 'whatsapp:+14155238886' });
 }

@@ -1,7 +1,7 @@
 import type { InboundMessage } from '@tickmark/domain';
-import { randomBody, randomPhone } from '@tickmark/testing';
+import { inboundMessage, randomPhone, randomSid } from '@tickmark/testing';
 import { expect, it } from 'vitest';
-import { deliveryRoom, randomSid, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { recordInbound } from './record-inbound.ts';
 
 const room = deliveryRoom();
@@ -71,19 +71,5 @@ async function windowOf(recipient: string) {
 }
 
 function inbound(overrides: Partial<InboundMessage> = {}): InboundMessage {
-  return {
-    messageSid: randomSid(),
-    from: `whatsapp:${randomPhone()}`,
-    to: 'whatsapp:+14155238886',
-    messagingServiceSid: null,
-    body: randomBody(),
-    media: [],
-    buttonText: null,
-    buttonPayload: null,
-    repliedToSid: null,
-    profileName: 'Ann',
-    optOutType: null,
-    receivedAt: new Date().toISOString(),
-    ...overrides,
-  };
+  return inboundMessage({ to: 'whatsapp:+14155238886', profileName: 'Ann', ...overrides });
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import { expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
-import { deliveryRoom, randomSid, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { listedFor, unknownMessage } from './fixtures/unknown-rows.ts';
 import { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
 

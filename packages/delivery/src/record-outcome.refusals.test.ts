@@ -1,8 +1,9 @@
 import { decideOnRefusal, describeError, type PolicyAction, type RefusalDecision, type SendOutcome } from '@tickmark/domain';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
-import { deliveryRoom, randomSid, rejected, statusEvent, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, rejected, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
 import { recordOutcome } from './record-outcome.ts';
 
 const RUNS = 100;

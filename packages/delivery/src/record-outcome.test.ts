@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { externalMessageId, newMessageId, type SendOutcome } from '@tickmark/domain';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
-import { accepted, deliveryRoom, randomSid, rejected, statusEvent, throttled, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
+import { accepted, deliveryRoom, rejected, throttled, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
 import { markStaleSending } from './mark-stale-sending.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { releaseClaim } from './release-claim.ts';

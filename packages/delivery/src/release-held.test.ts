@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { decideOnRefusal } from '@tickmark/domain';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
-import { deliveryRoom, randomSid, rejected, statusEvent, valuesOf } from './fixtures/delivery-room.ts';
+import { deliveryRoom, rejected, valuesOf } from './fixtures/delivery-room.ts';
 import { recordOutcome } from './record-outcome.ts';
 import { releaseHeld, type ReleaseHeldInput } from './release-held.ts';
 

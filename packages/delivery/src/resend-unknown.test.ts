@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { newMessageId, type AcceptedMessage } from '@tickmark/domain';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { adoptListed } from './adopt-listed.ts';
 import { applyStatuses } from './apply-statuses.ts';
-import { accepted, deliveryRoom, randomSid, statusEvent, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
+import { accepted, deliveryRoom, unknownOutcome, valuesOf } from './fixtures/delivery-room.ts';
 import { listedFor, moveClaim, unknownMessage } from './fixtures/unknown-rows.ts';
 import { recordLooks } from './record-looks.ts';
 import { recordOutcome } from './record-outcome.ts';

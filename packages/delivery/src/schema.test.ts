@@ -3,8 +3,9 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { CLAIMABLE_STATUSES, MESSAGE_STATUSES, type MessageStatus } from '@tickmark/domain';
+import { randomSid } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
-import { deliveryRoom, randomSid } from './fixtures/delivery-room.ts';
+import { deliveryRoom } from './fixtures/delivery-room.ts';
 import { MIGRATIONS_FOLDER } from './migrations-folder.ts';
 
 const room = deliveryRoom();

@@ -1,17 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { acceptedMessage, inboundMessage, randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
 import { claimForSending } from './claim-for-sending.ts';
-import {
-  accepted,
-  acceptedMessage,
-  CLAIM_RULES,
-  deliveryRoom,
-  randomSid,
-  rejected,
-  statusEvent,
-  valuesOf,
-} from './fixtures/delivery-room.ts';
+import { accepted, CLAIM_RULES, deliveryRoom, rejected, valuesOf } from './fixtures/delivery-room.ts';
 import { insertAccepted } from './insert-accepted.ts';
 import { recordInbound } from './record-inbound.ts';
 import { recordOutcome } from './record-outcome.ts';
@@ -65,20 +57,9 @@ describe('one poisoned item in a batch of 200', () => {
   });
 
   it('of inbound messages gets the error alone', async () => {
-    const messages = Array.from({ length: BATCH }, (_, index) => ({
-      messageSid: randomSid(),
-      from: 'whatsapp:US.a',
-      to: 'whatsapp:+14155238886',
-      messagingServiceSid: null,
-      body: null,
-      media: [],
-      buttonText: null,
-      buttonPayload: null,
-      repliedToSid: null,
-      profileName: null,
-      optOutType: null,
-      receivedAt: index === POISONED ? 'yesterday or so' : new Date().toISOString(),
-    }));
+    const messages = Array.from({ length: BATCH }, (_, index) =>
+      inboundMessage(index === POISONED ? { receivedAt: 'yesterday or so' } : {}),
+    );
     expect(indexesOfErrors(await recordInbound(room.db, messages))).toEqual([POISONED]);
   });
 });

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { AppError, type AcceptedMessage } from '@tickmark/domain';
 import { systemClock } from '@tickmark/runtime';
+import { acceptedMessage } from '@tickmark/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createMessageAcceptor, type MessageAcceptorDeps } from './accept-messages.ts';
-import { acceptedMessage } from './fixtures/messages.ts';
 import { queueRoom, type QueueRoom } from './fixtures/queue-room.ts';
 
 let room: QueueRoom;

@@ -1,8 +1,7 @@
 import { AppError } from '@tickmark/domain';
 import type { Clock } from '@tickmark/runtime';
-import { waitFor } from '@tickmark/testing';
+import { acceptedMessage, waitFor } from '@tickmark/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { acceptedMessage } from './fixtures/messages.ts';
 import { queueRoom, type QueueRoom } from './fixtures/queue-room.ts';
 import { createIntakeBacklogGuard } from './intake-backlog.ts';
 import { QUEUES } from './names.ts';

@@ -1,5 +1,6 @@
+import { acceptedMessage, inboundMessage, statusEvent } from '@tickmark/testing';
 import { expect, test } from 'vitest';
-import { acceptedMessage, inboundMessage, sendOutcome, statusEvent } from './fixtures/messages.ts';
+import { sendOutcome } from './fixtures/send-outcome.ts';
 import {
   cancelPayloadSchema,
   inboundPayloadSchema,

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
-import { startServices, waitFor, type Services } from '@tickmark/testing';
+import { acceptedMessage, inboundMessage, type Services, startServices, statusEvent, waitFor } from '@tickmark/testing';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { QueueTimeoutError, QueueUnavailableError } from './errors.ts';
-import { acceptedMessage, inboundMessage, statusEvent } from './fixtures/messages.ts';
 import { queueRoom, SENDER, type QueueRoom } from './fixtures/queue-room.ts';
 import { redisGate, type RedisGate } from './fixtures/redis-gate.ts';
 import type { Producers } from './producers.ts';
@@ -54,7 +53,7 @@ const CALLS: [string, (producers: Producers) => Promise<unknown>][] = [
   ['addSend', (producers) => producers.addSend([sendJob()])],
   ['hasSendJobs', (producers) => producers.hasSendJobs([sendJob()])],
   ['markIdempotent', (producers) => producers.markIdempotent([acceptedMessage()])],
-  ['requestCancel', (producers) => producers.requestCancel({ id: randomUUID(), producer: 'shop' }, 20_000)],
+  ['requestCancel', (producers) => producers.requestCancel({ id: randomUUID(), producer: 'shop' }, 1_000)],
   ['answerCancel', (producers) => producers.answerCancel(randomUUID(), 'canceled')],
   ['hasIntakeBefore', (producers) => producers.hasIntakeBefore(new Date())],
   ['oldestIntakeAgeMs', (producers) => producers.oldestIntakeAgeMs()],

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Priority } from '@tickmark/domain';
-import { waitFor } from '@tickmark/testing';
+import { acceptedMessage, inboundMessage, statusEvent, waitFor } from '@tickmark/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { acceptedMessage, inboundMessage, sendOutcome, statusEvent } from './fixtures/messages.ts';
+import { sendOutcome } from './fixtures/send-outcome.ts';
 import { queueRoom, SEND_QUEUE, SENDER, type QueueRoom } from './fixtures/queue-room.ts';
 import { QUEUES } from './names.ts';
 import { done, snooze, type Outcome } from './outcome.ts';

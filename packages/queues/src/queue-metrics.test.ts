@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { waitFor } from '@tickmark/testing';
+import { acceptedMessage, waitFor } from '@tickmark/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { acceptedMessage } from './fixtures/messages.ts';
 import { queueRoom, SEND_QUEUE, SENDER, type QueueRoom } from './fixtures/queue-room.ts';
 import { redisGate, type RedisGate } from './fixtures/redis-gate.ts';
 import { QUEUES, type QueueName } from './names.ts';

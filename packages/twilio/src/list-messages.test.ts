@@ -25,7 +25,7 @@ async function start(script: Script, options: Partial<MessageListerOptions> = {}
     baseUrl: twilio.baseUrl,
     concurrency: 2,
     requestsPerSecond: 1_000,
-    timeoutMs: 300,
+    timeoutMs: 20_000,
     retryDelayMs: 1,
     log: logger.log,
     ...options,
@@ -138,10 +138,14 @@ describe('a list that cannot be relied on is a failure, never an empty list', ()
     ['a row without a sid', answer(200, { messages: [row({ sid: null })] }), { failure: 'unforeseen' }],
     ['a row without a date', answer(200, { messages: [row({ date_created: null })] }), { failure: 'unforeseen' }],
     ['a row with a date that is none', answer(200, { messages: [row({ date_created: 'someday' })] }), { failure: 'unforeseen' }],
-    ['silence', () => {}, { failure: 'timeout' }],
   ])('%s', async (_name, script, expected) => {
     const { list } = await start(script as Script);
     expect(await list()).toMatchObject({ kind: 'failed', ...expected });
+  });
+
+  test('silence', async () => {
+    const { list } = await start(() => {}, { timeoutMs: 300 });
+    expect(await list()).toMatchObject({ kind: 'failed', failure: 'timeout' });
   });
 
   test('when a later page fails, nothing of the earlier ones is told', async () => {

@@ -1,10 +1,9 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { claimForSending, createDatabase, insertAccepted, recordLooks, recordOutcome, type Database } from '@tickmark/delivery';
 import type { ListedMessage } from '@tickmark/domain';
-import { testDatabase, type TestDatabase } from '@tickmark/testing';
+import { acceptedMessage, randomSid, testDatabase, type TestDatabase } from '@tickmark/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { acceptedMessage } from '../fixtures/accepted-message.ts';
 import { run } from '../fixtures/run.ts';
 
 let database: TestDatabase;
@@ -24,7 +23,6 @@ afterAll(async () => {
   await database.drop();
 });
 
-const randomSid = () => `SM${randomBytes(16).toString('hex')}`;
 const statusOf = async (id: string) => (await db.sql`SELECT status, message_sid FROM whatsapp_messages WHERE id = ${id}`)[0];
 const audit = (id: string) => db.sql`SELECT actor, action, reason FROM audit_log WHERE message_id = ${id}`;
 

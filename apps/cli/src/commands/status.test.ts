@@ -1,11 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { applyStatuses, createDatabase, insertAccepted, type Database } from '@tickmark/delivery';
 import { newMessageId } from '@tickmark/domain';
-import { freePort, randomApiKey, spawnProcess, testDatabase, testRedis, type SpawnedProcess, type TestDatabase } from '@tickmark/testing';
+import {
+  acceptedMessage,
+  freePort,
+  randomApiKey,
+  type SpawnedProcess,
+  spawnProcess,
+  testDatabase,
+  type TestDatabase,
+  testRedis,
+} from '@tickmark/testing';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { acceptedMessage } from '../fixtures/accepted-message.ts';
 import { run } from '../fixtures/run.ts';
 
 describe('tickmark status', () => {

@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { claimForSending, createDatabase, insertAccepted, listStops, openStop, seedSenders, type Database } from '@tickmark/delivery';
 import type { AcceptedMessage } from '@tickmark/domain';
-import { freePort, randomPhone, testDatabase, waitFor, type TestDatabase } from '@tickmark/testing';
+import { acceptedMessage, freePort, randomPhone, testDatabase, type TestDatabase, waitFor } from '@tickmark/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { acceptedMessage } from '../fixtures/accepted-message.ts';
 import { run } from '../fixtures/run.ts';
 
 const TEMPLATE = `HX${'a1'.repeat(16)}`;

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { applyStatuses, claimForSending, recordOutcome } from '@tickmark/delivery';
 import { messageIdFor, type StatusEvent } from '@tickmark/domain';
+import { randomSid, statusEvent } from '@tickmark/testing';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createConsoleHarness, randomSid, type ConsoleHarness } from '../fixtures/console-harness.ts';
+import { createConsoleHarness, type ConsoleHarness } from '../fixtures/console-harness.ts';
 
 describe('GET /v1/messages', () => {
   let app: ConsoleHarness;
@@ -163,17 +164,5 @@ describe('GET /v1/messages', () => {
 });
 
 function callback(messageId: string | null, messageSid: string, rawStatus: string, errorCode: number | null): StatusEvent {
-  return {
-    messageId,
-    attempt: messageId === null ? null : 1,
-    messageSid,
-    rawStatus,
-    errorCode,
-    receivedAt: new Date().toISOString(),
-    from: null,
-    to: null,
-    messagingServiceSid: null,
-    channelStatusMessage: null,
-    source: 'callback',
-  };
+  return statusEvent({ messageId, attempt: messageId === null ? null : 1, messageSid, rawStatus, errorCode });
 }

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { randomBody, randomPhone, waitFor } from '@tickmark/testing';
+import { inboundMessage, waitFor } from '@tickmark/testing';
 import { createWorkerHarness, type WorkerHarness } from '../fixtures/worker-harness.ts';
 
 let harness: WorkerHarness;
@@ -11,20 +10,7 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 it('a message from a person that is delivered three times is stored once and opens the window', async () => {
-  const inbound = {
-    messageSid: `SM${randomBytes(16).toString('hex')}`,
-    from: `whatsapp:${randomPhone()}`,
-    to: harness.sender.address,
-    messagingServiceSid: null,
-    body: randomBody(),
-    media: [],
-    buttonText: null,
-    buttonPayload: null,
-    repliedToSid: null,
-    profileName: null,
-    optOutType: null,
-    receivedAt: new Date().toISOString(),
-  };
+  const inbound = inboundMessage({ to: harness.sender.address });
   for (const batch of [[inbound], [inbound, inbound]]) await harness.producers.addInbound(batch);
   await waitFor(async () => (await harness.db.sql`SELECT 1 FROM customer_service_windows WHERE recipient = ${inbound.from}`).length === 1);
   await waitFor(() => harness.log.lines().filter((line) => line['msg'] === 'inbound batch stored').length === 2);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyStatuses } from '@tickmark/delivery';
 import { retryMessageId, type StatusEvent } from '@tickmark/domain';
-import { waitFor } from '@tickmark/testing';
+import { statusEvent, waitFor } from '@tickmark/testing';
 import { createWorkerHarness, type WorkerHarness } from '../fixtures/worker-harness.ts';
 
 let harness: WorkerHarness;
@@ -21,21 +21,12 @@ async function sendOne(): Promise<{ id: string; messageSid: string }> {
   return { id: message.id, messageSid: row.message_sid ?? '' };
 }
 
-function event(sent: { id: string; messageSid: string }, rawStatus: string, overrides: Partial<StatusEvent> = {}): StatusEvent {
-  return {
-    messageId: sent.id,
-    attempt: 1,
-    messageSid: sent.messageSid,
-    rawStatus,
-    errorCode: null,
-    receivedAt: new Date().toISOString(),
-    from: null,
-    to: null,
-    messagingServiceSid: null,
-    channelStatusMessage: null,
-    source: 'callback',
-    ...overrides,
-  };
+function event(
+  { id, messageSid }: { id: string; messageSid: string },
+  rawStatus: string,
+  overrides: Partial<StatusEvent> = {},
+): StatusEvent {
+  return statusEvent({ messageId: id, attempt: 1, messageSid, rawStatus, ...overrides });
 }
 
 it('statuses in any order, and repeated, end in the furthest one', async () => {
