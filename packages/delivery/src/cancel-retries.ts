@@ -1,3 +1,4 @@
+import type postgres from 'postgres';
 import { inTransaction, type Database } from './database.ts';
 import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
 
@@ -9,25 +10,33 @@ import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
  * @returns how many retries were canceled
  */
 export function cancelRetries(db: Pick<Database, 'sql'>, ids: readonly string[]): Promise<number> {
-  return inTransaction(db.sql, async (tx) => {
-    const canceled = await tx<{ id: string; retryOf: string }[]>`
-      WITH waiting AS MATERIALIZED (
-        SELECT id FROM whatsapp_messages
-        WHERE retry_of = ANY (${[...ids]}::uuid[]) AND status IN ('accepted', 'scheduled', 'retrying', 'held') AND message_sid IS NULL
-        -- In key order, so that two batches with the same rows wait for each other instead of for ever.
-        ORDER BY id FOR NO KEY UPDATE
-      )
-      UPDATE whatsapp_messages m SET status = 'canceled', rank = 50, updated_at = now()
-      FROM waiting w
-      WHERE m.id = w.id
-      RETURNING m.id, m.retry_of AS "retryOf"`;
-    if (canceled.length > 0) {
-      const because = (retryOf: string) => ({ actor: SYSTEM_ACTOR, action: 'retry_canceled', details: { arrived: retryOf } });
-      await writeAudit(
-        tx,
-        canceled.map(({ id, retryOf }) => ({ ...because(retryOf), messageId: id })),
-      );
-    }
-    return canceled.length;
-  });
+  return inTransaction(db.sql, (tx) => cancelRetriesOf(tx, ids, 'arrived'));
+}
+
+/**
+ * The same within a transaction. In a statement of its own after the one that locked the retried messages: it sees the retries that
+ * others made before they let go of them.
+ *
+ * @param because what happened to the retried message, a word of the audit log
+ */
+export async function cancelRetriesOf(tx: postgres.ISql, ids: readonly string[], because: 'arrived' | 'revoked'): Promise<number> {
+  const canceled = await tx<{ id: string; retryOf: string }[]>`
+    WITH waiting AS MATERIALIZED (
+      SELECT id FROM whatsapp_messages
+      WHERE retry_of = ANY (${[...ids]}::uuid[]) AND status IN ('accepted', 'scheduled', 'retrying', 'held') AND message_sid IS NULL
+      -- In key order, so that two batches with the same rows wait for each other instead of for ever.
+      ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE whatsapp_messages m SET status = 'canceled', rank = 50, updated_at = now()
+    FROM waiting w
+    WHERE m.id = w.id
+    RETURNING m.id, m.retry_of AS "retryOf"`;
+  if (canceled.length > 0) {
+    const entry = { actor: SYSTEM_ACTOR, action: 'retry_canceled' };
+    await writeAudit(
+      tx,
+      canceled.map(({ id, retryOf }) => ({ ...entry, messageId: id, details: { [because]: retryOf } })),
+    );
+  }
+  return canceled.length;
 }

@@ -1,9 +1,11 @@
 import { decideOnFailure, retryMessageId, type AcceptedMessage } from '@tickmark/domain';
-import { statusEvent, waitFor } from '@tickmark/testing';
+import { randomSid, statusEvent, waitFor } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
+import { adoptListed } from './adopt-listed.ts';
 import { applyStatuses } from './apply-statuses.ts';
 import { cancelRetries } from './cancel-retries.ts';
 import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
+import { listedFor, unknownMessage } from './fixtures/unknown-rows.ts';
 import { insertRetries, type FailedMessage } from './insert-retries.ts';
 
 const room = deliveryRoom({ max: 8 });
@@ -136,6 +138,31 @@ describe('no retry is made', () => {
   });
 });
 
+describe('a failure of a sid that was only adopted', () => {
+  it('makes no retry, because it may be another message’s; once a callback names the row it does', async () => {
+    const failed = await failAdopted();
+    expect(await room.row(failed.id)).toMatchObject({ status: 'failed', error_code: 63012, sid_source: 'adopted' });
+    expect(await retry([failed])).toEqual([null]);
+    await tellFailure(failed.id, failed.sid, {});
+    expect(await retry([failed])).toMatchObject([{ status: 'scheduled' }]);
+  });
+
+  it.each([
+    ['its true owner is named', async (sid: string) => tell(await claimed(), 'sent', sid)],
+    ['the row’s own sid comes', (_sid: string, id: string) => tell(id, 'sent', randomSid())],
+  ])('has a retry that waits canceled when %s, audited', async (_name, revoke) => {
+    const { id, sid } = await failAdopted();
+    const byHand = await room.insert({ id: retryMessageId(id) });
+    await room.db.sql`UPDATE whatsapp_messages SET origin = 'retry', retry_of = ${id} WHERE id = ${byHand.id}`;
+    await revoke(sid, id);
+    expect(await room.row(id)).toMatchObject({ failed_at: null });
+    expect((await room.claim(byHand.id)).answer).toMatchObject({ kind: 'ended', status: 'canceled' });
+    expect(await room.db.sql`SELECT actor, action, details FROM audit_log WHERE message_id = ${byHand.id}`).toEqual([
+      { actor: 'system', action: 'retry_canceled', details: { revoked: id } },
+    ]);
+  });
+});
+
 describe('a message that arrives after its failure', () => {
   it.each([
     ['waits', RETRY],
@@ -196,8 +223,25 @@ async function tellFailure(messageId: string, messageSid: string, { rawStatus = 
   valuesOf(await applyStatuses(room.db, [statusEvent({ messageId, attempt: 1, messageSid, rawStatus, errorCode: 63012 })]));
 }
 
-async function tell(messageId: string, rawStatus: string) {
-  const messageSid = String((await room.row(messageId))?.['message_sid']);
+/** A message of unknown outcome that took a sid from Twilio's list, which then turned out to have failed. */
+async function failAdopted(): Promise<Failed & { sid: string }> {
+  const message = await unknownMessage(room, 61);
+  const listed = listedFor(message, 61);
+  await adoptListed(room.db, { ...message, messages: [listed] });
+  const sid = listed.messageSid;
+  valuesOf(await applyStatuses(room.db, [statusEvent({ messageSid: sid, rawStatus: 'failed', errorCode: 63012, source: 'list' })]));
+  const { id, recipient, body } = message;
+  return { id, recipient, body, sid, errorCode: 63012, decision: RETRY };
+}
+
+async function claimed(): Promise<string> {
+  const { id } = await room.insert();
+  await room.claim(id);
+  return id;
+}
+
+async function tell(messageId: string, rawStatus: string, sid?: string) {
+  const messageSid = sid ?? String((await room.row(messageId))?.['message_sid']);
   return valuesOf(await applyStatuses(room.db, [statusEvent({ messageId, attempt: 1, messageSid, rawStatus })]))[0];
 }
 

@@ -30,7 +30,7 @@ const FAILURE_HOURS_MAX = 24;
  * change.
  *
  * A message has none when it is a retry itself, did not fail with this code, has arrived meanwhile, was not sent by us, lost its content,
- * or would be too late by its validity. Safe to repeat: the retry's id follows from the message's, so there is never a second one.
+ * would be too late by its validity, or only adopted the sid that failed, which may be another message's. Safe to repeat: the retry's id follows from the message's, so there is never a second one.
  *
  * @returns per message the row that was made now, null when there is nothing (more) to make
  */
@@ -63,7 +63,7 @@ function insertRows(sql: postgres.ISql, batch: readonly FailedMessage[]) {
       SELECT id, producer, sender, sender_address, recipient, body, content_sid, content_variables, media_url, content_key_id, content_sha256,
         priority, category, campaign, metadata, on_unknown, expires_at, error_code
       FROM whatsapp_messages
-      WHERE id = ANY (${ids}::uuid[]) AND status IN ('failed', 'undelivered') AND message_sid IS NOT NULL
+      WHERE id = ANY (${ids}::uuid[]) AND status IN ('failed', 'undelivered') AND sid_source IN ('record', 'callback')
         AND origin = 'api' AND retry_of IS NULL AND failed_at > now() - ${FAILURE_HOURS_MAX} * interval '1 hour'
         AND (body IS NOT NULL OR content_sid IS NOT NULL OR media_url IS NOT NULL)
       ORDER BY id FOR NO KEY UPDATE

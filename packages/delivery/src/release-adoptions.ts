@@ -1,11 +1,12 @@
 import { externalMessageId } from '@tickmark/domain';
 import type postgres from 'postgres';
+import { cancelRetriesOf } from './cancel-retries.ts';
 import { revokeAdoptions } from './release-sids.ts';
 
 /**
  * Makes rows unknown again that adopted a sid and now turn out to have another one, or none: their own call is better evidence than a
  * likeness in a list. The message that they had adopted exists all the same, so it becomes an external row with all that was known of it,
- * and is free for the row that it really belongs to.
+ * and is free for the row that it really belongs to. Retries of the rows that wait are canceled.
  */
 export async function releaseAdoptions(tx: postgres.ISql, ids: readonly string[]): Promise<void> {
   const rows = await tx<{ id: string; sid: string }[]>`
@@ -37,4 +38,9 @@ export async function releaseAdoptions(tx: postgres.ISql, ids: readonly string[]
     UPDATE whatsapp_messages m SET message_sid = e.sid, sid_source = 'callback'
     FROM unnest(${externalIds}::uuid[], ${sids}::text[]) AS e (id, sid)
     WHERE m.id = e.id AND m.message_sid IS NULL`;
+  await cancelRetriesOf(
+    tx,
+    rows.map(({ id }) => id),
+    'revoked',
+  );
 }

@@ -1,9 +1,12 @@
 import type { MessageStatus, StatusProjection } from '@tickmark/domain';
 import type postgres from 'postgres';
+import { cancelRetriesOf } from './cancel-retries.ts';
 import { mergeProjections, type Evidence } from './evidence.ts';
 import { SYSTEM_ACTOR } from './write-audit.ts';
 
 interface ReleasedRow {
+  id: string;
+  origin: string;
   messageSid: string;
   status: MessageStatus;
   errorCode: number | null;
@@ -17,12 +20,14 @@ interface ReleasedRow {
 
 /**
  * Takes sids away from rows whose claim to them is weaker than that of the evidence's own row: an external message goes away, an adopter
- * is `unknown` again (the one case in which a rank falls). Their logs are re-pointed.
+ * is `unknown` again (the one case in which a rank falls), and a retry of it that waits is canceled. Their logs are re-pointed.
  *
  * @returns the evidences, with what those rows knew merged into them
  */
 export async function releaseSids(tx: postgres.ISql, items: readonly Evidence[]): Promise<Evidence[]> {
   const rows = await releaseRows(tx, items);
+  const adopters = rows.flatMap(({ id, origin }) => (origin === 'external' ? [] : [id]));
+  if (adopters.length > 0) await cancelRetriesOf(tx, adopters, 'revoked');
   const bySid = new Map(rows.map((row) => [row.messageSid, toProjection(row)]));
   return items.map((item) => {
     const known = bySid.get(item.messageSid);
@@ -47,7 +52,7 @@ function releaseRows(tx: postgres.ISql, items: readonly Evidence[]) {
         AS o (message_sid, message_id, attempt)
       WHERE l.message_sid = h.message_sid AND o.message_sid = h.message_sid
     )
-    SELECT message_sid AS "messageSid", status, error_code AS "errorCode", contradicted, queued_at AS "queuedAt", sent_at AS "sentAt",
+    SELECT id, origin, message_sid AS "messageSid", status, error_code AS "errorCode", contradicted, queued_at AS "queuedAt", sent_at AS "sentAt",
       delivered_at AS "deliveredAt", read_at AS "readAt", failed_at AS "failedAt"
     FROM holders`;
 }
@@ -55,7 +60,8 @@ function releaseRows(tx: postgres.ISql, items: readonly Evidence[]) {
 /**
  * Takes adopted sids away from the rows of `adopters` (id, attempts, message_sid): they are unknown again, as if nobody had looked.
  *
- * What the search had found out is forgotten with it, because it rested on the same list.
+ * What the search had found out is forgotten with it, because it rested on the same list. The caller cancels their retries: the failure
+ * that led to them was another message's.
  */
 export function revokeAdoptions(tx: postgres.ISql) {
   return tx`
