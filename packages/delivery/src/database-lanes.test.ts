@@ -1,7 +1,10 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { openTcpGate, waitFor, type TcpGate } from '@tickmark/testing';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import postgres from 'postgres';
 import { classifyDatabaseError } from './database-errors.ts';
 import { createDatabase, inStatement, inTransaction, type Database } from './database.ts';
+import { openLanes, type LaneWork } from './database-lanes.ts';
 import { deliveryRoom } from './fixtures/delivery-room.ts';
 
 const room = deliveryRoom();
@@ -91,4 +94,56 @@ it('work beyond the number of connections waits for its turn', async () => {
   const [row] = await room.db.sql<[{ count: number }]>`
     SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'lanes' AND datname = current_database()`;
   expect(row.count).toBeLessThanOrEqual(4);
+});
+
+describe('a server that has gone without a word', () => {
+  const ANSWER_MS_MAX = 3_000;
+  const backend: LaneWork<number | undefined> = async (sql) => (await sql<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`)[0]?.pid;
+
+  it('keeps a lane no longer than an answer may take, and the next statement goes over a new connection', async () => {
+    const lanes = openLanes({ connect: (lane) => postgres(gate.url, lane), answerMsMax: ANSWER_MS_MAX }, 1);
+    const before = await lanes.use(backend);
+    gate.stall();
+    const error: unknown = await lanes.use(backend).then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ code: 'ETIMEDOUT' });
+    expect(classifyDatabaseError(error)).toBe('infrastructure');
+    await gate.open();
+    expect(await lanes.use(backend)).not.toBe(before);
+    await lanes.close(1_000);
+  }, 20_000);
+
+  it('does not end work that holds a connection and asks nothing', async () => {
+    const lanes = openLanes({ connect: (lane) => postgres(gate.url, lane), answerMsMax: ANSWER_MS_MAX }, 2);
+    const startedMs = performance.now();
+    const [first, last] = await lanes.use(async (sql, spoil) => {
+      const pid = await backend(sql, spoil);
+      await waitFor(() => performance.now() - startedMs > ANSWER_MS_MAX + 500);
+      return [pid, await backend(sql, spoil)];
+    });
+    expect(last).toBe(first);
+    await lanes.close(1_000);
+  }, 20_000);
+});
+
+it('a proxy that ends each connection at once is asked once, and the statement fails', async () => {
+  let connections = 0;
+  const proxy = createServer((socket) => {
+    connections += 1;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const url = new URL(room.url);
+  url.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const behind = createDatabase({ url: url.href, prepare: true, max: 2, applicationName: 'lanes' });
+  const error: unknown = await inStatement(behind.sql, (sql) => sql`SELECT 1`).then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  expect(classifyDatabaseError(error)).toBe('infrastructure');
+  expect(connections).toBe(1);
+  await behind.close();
+  await new Promise((resolve) => proxy.close(resolve));
 });

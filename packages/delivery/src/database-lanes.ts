@@ -1,10 +1,8 @@
-import postgres from 'postgres';
+import type postgres from 'postgres';
+import { connectionError, openLane, type Lane, type LaneSettings } from './database-lane.ts';
 
 /** A connection that nobody needed for so long is closed. */
 const IDLE_MS_MAX = 60_000;
-
-/** Sessions of a server collect memory; as postgres.js, we replace one now and then. */
-const LIFETIME_MS_MAX = 45 * 60_000;
 
 /** Whoever uses a lane may find that it cannot be trusted any more, for instance because its transaction did not end. */
 export type LaneWork<R> = (sql: postgres.ISql, spoil: () => void) => Promise<R>;
@@ -14,22 +12,12 @@ export interface Lanes {
   /**
    * Does work on a connection of its own; waits while all are taken.
    *
-   * Rejects at once when the connection is lost, whatever the work waits for; what the work asks on it later rejects too, and reaches no
-   * other connection.
+   * Rejects at once when the connection is lost, or when a statement got no answer for too long, whatever the work waits for; what the work
+   * asks on it later rejects too, and reaches no other connection.
    */
   use<R>(work: LaneWork<R>): Promise<R>;
   /** Ends every connection, at the latest after `deadlineMs`. Work under way then fails. Safe to repeat. */
   close(deadlineMs: number): Promise<void>;
-}
-
-interface Lane {
-  sql: postgres.ISql;
-  /** Rejects when the connection is lost; never resolves. */
-  lost: Promise<never>;
-  isUsable(): boolean;
-  spoil(): void;
-  end(deadlineMs: number): Promise<void>;
-  idleTimer: NodeJS.Timeout | undefined;
 }
 
 /**
@@ -39,14 +27,14 @@ interface Lane {
  * porsager/postgres), a statement given between its `error` and `close` is answered with nothing or with another statement's rows, and
  * one whose text was not yet written spoils every later start of that connection (pull request 1209). Its pool does all of this in an outage.
  */
-export function openLanes(connect: (options: postgres.Options<{}>) => postgres.Sql, max: number): Lanes {
+export function openLanes(settings: LaneSettings, max: number): Lanes {
   const lanes = new Set<Lane>();
   const idle: Lane[] = [];
   const waiting: { resolve: (lane: Lane) => void; reject: (error: Error) => void }[] = [];
   let closed = false;
 
   const open = () => {
-    const lane = openLane(connect, () => discard(lane));
+    const lane = openLane(settings, () => discard(lane));
     lanes.add(lane);
     return lane;
   };
@@ -87,47 +75,4 @@ export function openLanes(connect: (options: postgres.Options<{}>) => postgres.S
       await Promise.all([...lanes].map((lane) => lane.end(deadlineMs)));
     },
   };
-}
-
-function openLane(connect: (options: postgres.Options<{}>) => postgres.Sql, onLost: () => void): Lane {
-  const openedMs = performance.now();
-  let usable = true;
-  let lose: (error: Error) => void = () => {};
-  const lost = new Promise<never>((_resolve, reject) => {
-    lose = reject;
-  });
-  // Nobody waits for it while the lane is idle.
-  lost.catch(() => undefined);
-  const client = connect({
-    max: 1,
-    // Both would end the connection between two statements of a transaction.
-    idle_timeout: 0,
-    max_lifetime: 0,
-    onclose: () => {
-      usable = false;
-      lose(connectionError('CONNECTION_CLOSED'));
-      onLost();
-    },
-  });
-  const sql = new Proxy(client, {
-    apply: (target, self, args: unknown[]) => {
-      if (!usable) throw connectionError('CONNECTION_CLOSED');
-      return Reflect.apply(target, self, args) as unknown;
-    },
-  });
-  return {
-    sql,
-    lost,
-    isUsable: () => usable && performance.now() - openedMs < LIFETIME_MS_MAX,
-    spoil: () => {
-      usable = false;
-    },
-    end: (deadlineMs) => client.end({ timeout: deadlineMs / 1000 }),
-    idleTimer: undefined,
-  };
-}
-
-/** In the words of postgres.js, so that it is classified as every other broken connection. */
-function connectionError(code: 'CONNECTION_CLOSED' | 'CONNECTION_ENDED'): Error {
-  return Object.assign(new Error(`the connection to PostgreSQL is gone (${code})`), { code });
 }

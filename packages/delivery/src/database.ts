@@ -5,6 +5,9 @@ import { openLanes, type Lanes } from './database-lanes.ts';
 /** Longest run of one statement; every batched statement ends far below it. */
 const STATEMENT_TIMEOUT_MS = 8_000;
 
+/** Longest wait for its answer: only a server that is gone without a word takes longer. */
+const ANSWER_MS_MAX = STATEMENT_TIMEOUT_MS + 2_000;
+
 /** Longest wait for one row: a batch behind a stuck one gives up and comes again. */
 const LOCK_TIMEOUT_MS = 2_000;
 
@@ -46,12 +49,14 @@ export interface DatabaseOptions {
 /**
  * The connections of one process. None is opened before the first statement; a lost one is opened again by the next statement.
  *
- * Statements end after 8 s and give up a row lock after 2 s; sessions speak UTC.
+ * Statements end after 8 s and give up a row lock after 2 s; one whose answer has not come 10 s after it was asked is given up with its
+ * connection. Sessions speak UTC.
  */
 export function createDatabase({ url, prepare, max, applicationName }: DatabaseOptions): Database {
   const options = { prepare, applicationName };
   const rawOptions = connectionOptions({ ...options, max: Math.max(2, max), settings: BATCH_SETTINGS });
-  const lanes = openLanes((lane) => postgres(url, { ...rawOptions, ...lane }), rawOptions.max);
+  const laneSettings = { connect: (lane: postgres.Options<{}>) => postgres(url, { ...rawOptions, ...lane }), answerMsMax: ANSWER_MS_MAX };
+  const lanes = openLanes(laneSettings, rawOptions.max);
   const sql = Object.assign(postgres(url, rawOptions), { lanes });
   const ormClient = postgres(url, connectionOptions({ ...options, max: ORM_CONNECTIONS_MAX, settings: SESSION_SETTINGS }));
   return {
