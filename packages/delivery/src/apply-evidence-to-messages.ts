@@ -95,7 +95,8 @@ function verdict(tx: postgres.ISql) {
   END`;
 }
 
-function raise(tx: postgres.ISql) {
+/** What row `m` becomes by evidence `e`. */
+export function raise(tx: postgres.ISql) {
   const further = isFurther(tx);
   return tx`
     message_sid = e.message_sid,

@@ -2,6 +2,7 @@ import type { MessageStatus } from '@tickmark/domain';
 import type postgres from 'postgres';
 import { applyEvidenceToAttempts } from './apply-evidence-to-attempts.ts';
 import { applyEvidenceToMessages, type MessageEvidenceResult } from './apply-evidence-to-messages.ts';
+import { bindOlderAttempts } from './bind-older-attempts.ts';
 import type { Evidence } from './evidence.ts';
 import { makeMissingRows } from './make-missing-rows.ts';
 import { releaseAdoptions } from './release-adoptions.ts';
@@ -94,7 +95,14 @@ async function applyToOlderAttempts(
 ): Promise<void> {
   if (items.length === 0) return;
   const owned = await releaseSids(tx, items);
-  for (const { messageSid, applied: found, from, to, contradicted } of await applyEvidenceToAttempts(tx, owned)) {
+  const averting = new Map((await bindOlderAttempts(tx, owned)).map((row) => [row.messageSid, row]));
+  for (const [messageSid, row] of averting) {
+    const message = messages.get(messageSid);
+    if (message) applied.set(messageSid, describe('message', { ...message, ...row, bound: true }, undefined));
+  }
+  const others = owned.filter(({ messageSid }) => !averting.has(messageSid));
+  if (others.length === 0) return;
+  for (const { messageSid, applied: found, from, to, contradicted } of await applyEvidenceToAttempts(tx, others)) {
     const message = messages.get(messageSid);
     if (message) applied.set(messageSid, describe(found ? 'attempt' : 'other_sid', { ...message, from, to, contradicted }, undefined));
   }

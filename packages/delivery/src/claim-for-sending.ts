@@ -1,6 +1,7 @@
 import type { MessageStatus, Priority, SendRequest } from '@tickmark/domain';
 import type { Settled } from '@tickmark/runtime';
 import type postgres from 'postgres';
+import { recallOlderAttempts, type OlderAttemptBound } from './bind-older-attempts.ts';
 import { OUTSIDE_WINDOW_CODE, verdict, type WindowGuard } from './claim-verdict.ts';
 import { inStatement, type Database } from './database.ts';
 import { formsOf } from './recipient-forms.ts';
@@ -60,11 +61,17 @@ const VALIDITY_SECONDS_MIN = 5;
  * once, one is told `claimed`. Safe to repeat: the same token is told `claimed` again, and the attempt is not counted again.
  */
 export function claimForSending(db: Pick<Database, 'sql'>, claims: readonly Claim[], rules: ClaimRules): Promise<Settled<ClaimAnswer>[]> {
-  return settleBatch(claims, async (batch) => (await inStatement(db.sql, (sql) => claimRows(sql, batch, rules))).map(toAnswer));
+  return settleBatch(claims, async (batch) => {
+    const rows = await inStatement(db.sql, (sql) => claimRows(sql, batch, rules));
+    const created = rows.flatMap(({ id, verdict: kind }) => (kind === 'created' ? [id] : []));
+    const bound = created.length === 0 ? null : await recallOlderAttempts(db, created);
+    return rows.map((row) => (row.verdict === 'created' ? toEnded(bound?.get(row.id)) : toAnswer(row)));
+  });
 }
 
 interface ClaimRow {
-  verdict: 'claimed' | 'not_due' | 'stopped' | 'parked' | 'ended' | 'not_mine';
+  /** `created`: an older attempt was; nothing was changed yet. */
+  verdict: 'claimed' | 'not_due' | 'stopped' | 'parked' | 'ended' | 'not_mine' | 'created';
   byClaim: boolean;
   id: string;
   /** As the statement leaves it. */
@@ -213,6 +220,12 @@ function toAnswer(row: ClaimRow): ClaimAnswer {
   if (kind === 'stopped') return { kind, untilMs: stoppedUntil?.getTime() ?? null };
   if (kind === 'parked') return { kind };
   return kind === 'ended' ? { kind, status, byClaim, errorCode } : { kind: 'not_mine' };
+}
+
+/** Without a row something else became of it meanwhile, which the next claim sees. */
+function toEnded(bound: OlderAttemptBound | undefined): ClaimAnswer {
+  if (!bound) return { kind: 'not_due', dueAt: new Date() };
+  return { kind: 'ended', status: bound.to, byClaim: false, errorCode: bound.errorCode };
 }
 
 function toRequest(row: ClaimRow): SendRequest {

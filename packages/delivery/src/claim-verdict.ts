@@ -24,6 +24,7 @@ export function verdict(sql: postgres.ISql, windowGuard: WindowGuard) {
     WHEN m.id IS NULL THEN 'not_mine'
     WHEN m.status = 'sending' THEN 'claimed'
     WHEN m.status NOT IN ('accepted', 'scheduled', 'retrying') OR m.message_sid IS NOT NULL THEN 'ended'
+    WHEN ${isCreated(sql)} THEN 'created'
     WHEN ${isCanceled(sql)} THEN 'canceled'
     WHEN m.expires_at <= now() THEN 'expired'
     -- A parked row that is asked for all the same is looked at anew.
@@ -44,6 +45,12 @@ function isHalted(sql: postgres.ISql) {
 }
 
 // Each look-up is a sub-select with a LIMIT and not an EXISTS: of an EXISTS the planner may make a hash of the whole table.
+
+/** An older attempt turned out to be created while the newest one was under way, which then made nothing. */
+function isCreated(sql: postgres.ISql) {
+  return sql`(m.attempts > 1 AND (
+    SELECT true FROM message_attempts a WHERE a.message_id = m.id AND a.message_sid IS NOT NULL AND a.rank < 50 LIMIT 1))`;
+}
 
 /** A cancellation whose own update found no row yet: the request was there before the row was. */
 function isCanceled(sql: postgres.ISql) {

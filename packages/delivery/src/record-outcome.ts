@@ -197,9 +197,13 @@ async function bindSids(tx: postgres.ISql, records: readonly DecidedRecord[]): P
   const evidence = new Map(records.flatMap((record) => evidenceIn(record, sidOf(record))));
   const applied = await applyEvidence(tx, [...evidence.values()], new Set());
   const rows = await recordRows(tx, records);
+  const taken = records.filter((record) => applied.get(sidOf(record) ?? '')?.place === 'message');
   await tx`
     UPDATE message_attempts SET outcome = 'accepted', ended_at = COALESCE(ended_at, now())
-    WHERE message_sid = ANY (${[...evidence.keys()]}::text[]) AND outcome IS DISTINCT FROM 'accepted'`;
+    WHERE outcome IS DISTINCT FROM 'accepted' AND (message_sid = ANY (${[...evidence.keys()]}::text[])
+      -- An older attempt whose sid is the row's now.
+      OR (message_id, claim_token) IN (SELECT * FROM unnest(
+        ${taken.map(({ id }) => id)}::uuid[], ${taken.map(({ token }) => token)}::uuid[])))`;
   return new Map(
     records.map((record, index) => {
       const place = applied.get(sidOf(record) ?? '')?.place;
