@@ -30,9 +30,9 @@ export interface SenderWorkersDeps {
 }
 
 export interface SenderWorkers {
-  /** Brings the workers and their paces in line with the table `senders`. */
-  refresh(): Promise<void>;
-  /** The same, for a Redis that has forgotten the paces. Rejects when they could not be read, or Redis did not take them. */
+  /** Brings the workers and their paces in line with the table `senders`, and keeps them so; before the first call no queue is consumed. */
+  start(): Promise<void>;
+  /** Tells a Redis that has forgotten them the paces. Rejects when they could not be read, or Redis did not take them. */
   reassert(): Promise<void>;
   /** Takes up senders that have messages, whether or not the table knows them. */
   consume(aliases: Iterable<string>): void;
@@ -63,6 +63,7 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
   const stop = new AbortController();
   let isStopped = (_alias: string) => false;
   let readMs = Number.NEGATIVE_INFINITY;
+  let ticking: Promise<void> | undefined;
 
   const followStates = () => {
     for (const [alias, sender] of senders) {
@@ -81,7 +82,7 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
     await pace.assertIfNone(all.filter(({ known }) => !known));
     for (const { alias, mps } of all) deps.onPace(alias, mps);
     const fresh = [...senders].filter(([, { worker }]) => worker === undefined);
-    if (fresh.length === 0 || stop.signal.aborted) return;
+    if (fresh.length === 0 || ticking === undefined || stop.signal.aborted) return;
     for (const [alias, sender] of fresh) sender.worker = deps.startWorker(alias);
     followStates();
     log.info({ senders: senders.size }, 'sender queues consumed');
@@ -93,24 +94,30 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
     readMs = clock.monotonicMs();
   };
 
-  const refresh = async () => {
-    await readTable();
-    // Redis's troubles are not the table's: what it could not be told now it is told a moment later.
-    await assertPaces().catch((error: unknown) => log.warn({ err: error }, PACE_NOT_TAKEN));
-  };
+  /** Redis's troubles are not the table's: what it could not be told now it is told a moment later. */
+  const tellPaces = () => assertPaces().catch((error: unknown) => log.warn({ err: error }, PACE_NOT_TAKEN));
 
   const tick = async () => {
     const isDue = clock.monotonicMs() - readMs >= (deps.refreshMs ?? REFRESH_MS);
     if (!isDue && [...senders.values()].every(({ worker }) => worker !== undefined)) return;
-    await refresh().catch((error: unknown) => breaker.report(error, 'senders could not be read: the known ones go on'));
+    try {
+      await readTable();
+      await tellPaces();
+    } catch (error) {
+      await breaker.report(error, 'senders could not be read: the known ones go on');
+    }
   };
 
-  const ticking = (async () => {
+  const tickOn = async () => {
     while (await waited(Math.min(TICK_MS, deps.refreshMs ?? TICK_MS), stop.signal)) await tick();
-  })();
+  };
 
   return {
-    refresh,
+    start: async () => {
+      await readTable();
+      ticking ??= tickOn();
+      await tellPaces();
+    },
     reassert: async () => {
       await readTable();
       await assertPaces();

@@ -14,8 +14,8 @@ import type { WorkerSettings } from './start-worker.ts';
 export interface Sending {
   /** To be told what calls and callbacks show beyond their own message. */
   signals: SendSignals;
-  /** Takes up the senders of the table; to be called once the database is there. */
-  refresh(): Promise<void>;
+  /** Takes up the senders of the table; to be called once the database is there, and again when it failed. */
+  start(): Promise<void>;
   /** Tells a wiped Redis the paces of all senders. Rejects when it did not take them. */
   reassert(): Promise<void>;
   /** Takes up senders that have messages, whether or not the table knows them. */
@@ -67,10 +67,10 @@ export function startSending(deps: SendMessageDeps & { breaker: DatabaseBreaker 
 
   return {
     signals,
-    refresh: async () => {
+    start: async () => {
       // Before the first job is taken.
       await stops.read();
-      await senders.refresh();
+      await senders.start();
     },
     reassert: () => senders.reassert(),
     consume: (aliases) => senders.consume(aliases),

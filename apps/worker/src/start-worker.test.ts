@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { seedSenders } from '@tickmark/delivery';
 import { waitFor } from '@tickmark/testing';
 import { createWorkerHarness, type WorkerHarness } from './fixtures/worker-harness.ts';
 
@@ -10,9 +11,13 @@ afterAll(() => harness.close());
 
 it('is not ready without migrations and says so, then takes up the queues when they are there', async () => {
   await harness.db.sql`ALTER SCHEMA drizzle RENAME TO hidden`;
-  const worker = harness.start();
+  // Of an earlier release, say: that a sender can be read does not mean that the rest is there.
+  await seedSenders(harness.db, [harness.sender]);
+  const worker = harness.start({ sendersRefreshMs: 100 });
   const message = harness.message();
   await harness.producers.addIntake([message], 'bulk');
+  await aWhile();
+  expect(worker.queues()).toEqual([]);
   const before = await worker.readiness();
   expect(before.ready).toBe(false);
   expect(before.reasons.join()).toMatch(/npm run migrate/);
@@ -36,3 +41,9 @@ it('jobs that run when it is told to stop are finished and recorded', async () =
   const sending = await harness.db.sql`SELECT id FROM whatsapp_messages WHERE status = 'sending'`;
   expect(sending).toHaveLength(0);
 });
+
+/** Time for everything that happens every second. */
+async function aWhile(): Promise<void> {
+  const startedMs = performance.now();
+  await waitFor(() => performance.now() - startedMs > 1_500);
+}

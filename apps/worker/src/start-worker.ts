@@ -154,7 +154,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
     await seedSenders(deps.db, settings.senders);
     await policies.refresh();
-    await sending.refresh();
+    await sending.start();
     if (!stop.signal.aborted) consume();
   });
 
