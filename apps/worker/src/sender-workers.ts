@@ -134,8 +134,8 @@ export function createSenderWorkers(deps: SenderWorkersDeps): SenderWorkers {
     aliases: () => [...senders].flatMap(([alias, { worker }]) => (worker === undefined ? [] : [alias])),
     close: async (deadlineMs) => {
       stop.abort();
-      await ticking;
-      await Promise.all([...senders.values()].map(async ({ worker }) => worker?.close(deadlineMs)));
+      const closing = [...senders.values()].map(async ({ worker }) => worker?.close(deadlineMs));
+      await Promise.all([ticking, ...closing]);
     },
   };
 }

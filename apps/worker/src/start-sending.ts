@@ -76,8 +76,8 @@ export function startSending(deps: SendMessageDeps & { breaker: DatabaseBreaker 
     consume: (aliases) => senders.consume(aliases),
     aliases: () => senders.aliases(),
     close: async (deadlineMs) => {
-      await stops.close();
-      await senders.close(deadlineMs);
+      // No message is taken while something that was asked of the database is waited for.
+      await Promise.all([senders.close(deadlineMs), stops.close()]);
       await breakers.close();
       await concurrency.close();
       await control.close();

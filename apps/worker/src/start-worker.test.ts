@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { seedSenders } from '@tickmark/delivery';
+import { insertAccepted, seedSenders } from '@tickmark/delivery';
 import { waitFor } from '@tickmark/testing';
 import { createWorkerHarness, type WorkerHarness } from './fixtures/worker-harness.ts';
 
@@ -41,6 +41,22 @@ it('jobs that run when it is told to stop are finished and recorded', async () =
   const sending = await harness.db.sql`SELECT id FROM whatsapp_messages WHERE status = 'sending'`;
   expect(sending).toHaveLength(0);
 });
+
+it('takes no more messages from when it is told to stop, also while the database does not answer', async () => {
+  const worker = harness.start();
+  await waitFor(async () => (await worker.readiness()).ready);
+  harness.gates.database.stall('answers');
+  // For what it reads every second to be under way.
+  await aWhile();
+  const stopping = worker.stopTaking(1_000);
+  const message = harness.message();
+  await insertAccepted(harness.db, [message]);
+  await harness.producers.addSend([message]);
+  await aWhile();
+  expect(await harness.row(message.id)).toMatchObject({ status: 'accepted', attempts: 0 });
+  await stopping;
+  await harness.gates.database.open();
+}, 30_000);
 
 /** Time for everything that happens every second. */
 async function aWhile(): Promise<void> {

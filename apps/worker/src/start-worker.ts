@@ -165,8 +165,9 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
     queues,
     stopTaking: async (deadlineMs) => {
       stop.abort();
-      await starting;
+      // In no order: who waits for the database keeps nobody from taking no more.
       await Promise.all([
+        starting,
         breaker.close(),
         policies.close(),
         sweeper.close(),
