@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { acceptedMessage } from '@tickmark/testing';
+import { retryMessageId } from '@tickmark/domain';
+import { acceptedMessage, randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
+import { applyStatuses } from './apply-statuses.ts';
 import { cancelMessages } from './cancel-messages.ts';
-import { deliveryRoom, rejected, throttled, valuesOf } from './fixtures/delivery-room.ts';
+import { accepted, deliveryRoom, rejected, throttled, valuesOf } from './fixtures/delivery-room.ts';
 import { insertAccepted } from './insert-accepted.ts';
+import { insertRetries, type FailedMessage } from './insert-retries.ts';
 import { recordOutcome } from './record-outcome.ts';
 
 const room = deliveryRoom({ max: 10 });
 
 const cancel = async (id: string, producer = 'shop') => valuesOf(await cancelMessages(room.db, [{ id, producer }]))[0];
+const RETRY = { action: 'retry', delayMsMin: 120_000, delayMsMax: 600_000, opens: null } as const;
 const CANCELED = { result: 'canceled', changed: true };
 
 describe('a request to cancel', () => {
@@ -83,6 +87,56 @@ describe('a request that overtakes its message', () => {
   });
 });
 
+describe('a request about a message that was sent and failed', () => {
+  it.each([
+    ['waits', RETRY],
+    ['is held', { action: 'hold', opens: null } as const],
+  ])('ends its retry that %s; the answer is that of the message', async (_name, decision) => {
+    const { id } = await fail();
+    expect(await retry(id, decision)).not.toBeNull();
+    expect(await cancel(id, 'mail')).toEqual({ result: 'not_found', changed: false });
+    expect(await room.row(retryMessageId(id))).not.toMatchObject({ status: 'canceled' });
+    expect(await cancel(id)).toEqual({ result: 'already_sent', changed: true });
+    expect(await room.row(retryMessageId(id))).toMatchObject({ status: 'canceled', rank: 50, attempts: 0 });
+    expect(await room.db.sql`SELECT action, details FROM audit_log WHERE message_id = ${retryMessageId(id)}`).toEqual([
+      { action: 'retry_canceled', details: { canceled: id } },
+    ]);
+    expect(await cancel(id)).toEqual({ result: 'already_sent', changed: false });
+  });
+
+  it('or that is just being sent is kept: should it fail, no retry is made', async () => {
+    const { id } = await fail(async (claimed) => {
+      expect(await cancel(claimed)).toEqual({ result: 'already_sent', changed: false });
+    });
+    expect(await room.row(id)).toMatchObject({ status: 'failed' });
+    expect(await retry(id)).toBeNull();
+  });
+
+  it('and whose retry it did not see yet is met by that in the claim', async () => {
+    const { id } = await fail();
+    await retry(id);
+    await room.db.sql`UPDATE whatsapp_messages SET due_at = now() WHERE id = ${retryMessageId(id)}`;
+    await room.db.sql`INSERT INTO cancel_requests (message_id, producer) VALUES (${id}, 'shop')`;
+    expect((await room.claim(retryMessageId(id))).answer).toMatchObject({ kind: 'ended', status: 'canceled' });
+  });
+
+  it('leaves a retry whose call may be under way', async () => {
+    const { id } = await fail();
+    await retry(id);
+    await room.db.sql`UPDATE whatsapp_messages SET due_at = now() WHERE id = ${retryMessageId(id)}`;
+    await room.claim(retryMessageId(id));
+    expect(await cancel(id)).toEqual({ result: 'already_sent', changed: false });
+    expect(await room.row(retryMessageId(id))).toMatchObject({ status: 'sending' });
+  });
+
+  it('and the making of its retry at once: the retry is not there or canceled', async () => {
+    const failed = await Promise.all(Array.from({ length: 30 }, () => fail()));
+    await Promise.all(failed.map(async ({ id }) => Promise.all([retry(id), cancel(id)])));
+    const left = await room.db.sql`SELECT status FROM whatsapp_messages WHERE retry_of = ANY (${failed.map(({ id }) => id)}::uuid[])`;
+    expect(left.filter(({ status }) => status !== 'canceled')).toEqual([]);
+  });
+});
+
 describe('a batch of requests', () => {
   it('is answered in its order, each request by itself', async () => {
     const [first, second] = [await room.insert(), await room.insert()];
@@ -109,6 +163,21 @@ describe('a batch of requests', () => {
     expect(both.filter(([one, other]) => one === other)).toEqual([]);
   });
 });
+
+/** A message that Twilio had taken and that failed later with a code that may pass by itself. */
+async function fail(whileSending?: (id: string) => Promise<void>): Promise<{ id: string }> {
+  const { id } = await room.insert();
+  const { token } = await room.claim(id);
+  await whileSending?.(id);
+  const messageSid = randomSid();
+  await recordOutcome(room.db, [{ id, attempt: 1, token, outcome: accepted(messageSid) }]);
+  valuesOf(await applyStatuses(room.db, [statusEvent({ messageId: id, attempt: 1, messageSid, rawStatus: 'failed', errorCode: 63012 })]));
+  return { id };
+}
+
+async function retry(id: string, decision: FailedMessage['decision'] = RETRY) {
+  return valuesOf(await insertRetries(room.db, [{ id, errorCode: 63012, decision }]))[0];
+}
 
 async function kept(id: string) {
   return [...(await room.db.sql`SELECT producer FROM cancel_requests WHERE message_id = ${id}`)];

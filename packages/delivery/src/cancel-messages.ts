@@ -1,7 +1,8 @@
 import { cancelResultOf, type CancelResult, type MessageStatus } from '@tickmark/domain';
 import type { Settled } from '@tickmark/runtime';
 import type postgres from 'postgres';
-import { inStatement, type Database } from './database.ts';
+import { cancelRetriesOf } from './cancel-retries.ts';
+import { inStatement, inTransaction, type Database } from './database.ts';
 import { sanitizeText } from './sanitize-text.ts';
 import { settleBatch } from './settle-batch.ts';
 
@@ -13,7 +14,7 @@ export interface CancelRequest {
 
 export interface CancelAnswer {
   result: CancelResult;
-  /** True when this call canceled the row; false when it was so before. */
+  /** True when this call canceled something: the row, or the retry of one that had been sent and failed. */
   changed: boolean;
 }
 
@@ -24,6 +25,8 @@ export interface CancelAnswer {
  * comes between the snapshot and the commit of its insertion, in the claim. Kept requests of ids that nobody knows are harmless: an id is
  * used by one message only.
  *
+ * Of a message that was sent and failed the retry that waits is canceled, and none is made any more; the answer stays that of the message.
+ *
  * Safe to repeat. Answers are in the order of the requests.
  */
 export function cancelMessages(db: Pick<Database, 'sql'>, requests: readonly CancelRequest[]): Promise<Settled<CancelAnswer>[]> {
@@ -31,11 +34,22 @@ export function cancelMessages(db: Pick<Database, 'sql'>, requests: readonly Can
     await inStatement(db.sql, (sql) => keepRequests(sql, batch));
     // A statement of its own, begun when the requests are committed: what it does not see yet will see them.
     const rows = await inStatement(db.sql, (sql) => cancelRows(sql, batch));
-    return rows.map(({ status, messageSid, changed }) => ({
+    const retried = await cancelRetriesOfFailed(db, batch, rows);
+    return rows.map(({ status, messageSid, changed }, index) => ({
       result: status === null ? 'not_found' : cancelResultOf({ status, messageSid }),
-      changed,
+      changed: changed || retried.delete(batch[index]?.id.toLowerCase() ?? ''),
     }));
   });
+}
+
+/** A retry that is made at this very moment either sees the kept request or is seen here, after its maker let go of the message's row. */
+async function cancelRetriesOfFailed(
+  db: Pick<Database, 'sql'>,
+  batch: readonly CancelRequest[],
+  rows: readonly CanceledRow[],
+): Promise<Set<string>> {
+  const failed = batch.filter((_request, index) => ['failed', 'undelivered'].includes(rows[index]?.status ?? '')).map(({ id }) => id);
+  return failed.length === 0 ? new Set() : inTransaction(db.sql, (tx) => cancelRetriesOf(tx, failed, 'canceled'));
 }
 
 function keepRequests(sql: postgres.ISql, batch: readonly CancelRequest[]) {
@@ -51,8 +65,15 @@ function keepRequests(sql: postgres.ISql, batch: readonly CancelRequest[]) {
     WHERE c.producer <> excluded.producer`;
 }
 
+interface CanceledRow {
+  /** As the statement leaves it; null when there is no such message of this producer. */
+  status: MessageStatus | null;
+  messageSid: string | null;
+  changed: boolean;
+}
+
 function cancelRows(sql: postgres.ISql, batch: readonly CancelRequest[]) {
-  return sql<{ status: MessageStatus | null; messageSid: string | null; changed: boolean }[]>`
+  return sql<CanceledRow[]>`
     WITH requests AS MATERIALIZED (
       SELECT * FROM ${requestsOf(sql, batch)}
     ), locked AS MATERIALIZED (

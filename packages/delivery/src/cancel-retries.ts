@@ -2,6 +2,9 @@ import type postgres from 'postgres';
 import { inTransaction, type Database } from './database.ts';
 import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
 
+/** What happened to the retried message, as the audit log says it. */
+type Because = 'arrived' | 'revoked' | 'canceled';
+
 /**
  * Cancels the retries of messages that arrived after all, as long as they wait or are held; one that is under way or sent is left alone.
  * Audited, and safe to repeat.
@@ -10,16 +13,16 @@ import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
  * @returns how many retries were canceled
  */
 export function cancelRetries(db: Pick<Database, 'sql'>, ids: readonly string[]): Promise<number> {
-  return inTransaction(db.sql, (tx) => cancelRetriesOf(tx, ids, 'arrived'));
+  return inTransaction(db.sql, async (tx) => (await cancelRetriesOf(tx, ids, 'arrived')).size);
 }
 
 /**
  * The same within a transaction. In a statement of its own after the one that locked the retried messages: it sees the retries that
  * others made before they let go of them.
  *
- * @param because what happened to the retried message, a word of the audit log
+ * @returns the retried messages whose retry was canceled
  */
-export async function cancelRetriesOf(tx: postgres.ISql, ids: readonly string[], because: 'arrived' | 'revoked'): Promise<number> {
+export async function cancelRetriesOf(tx: postgres.ISql, ids: readonly string[], because: Because): Promise<Set<string>> {
   const canceled = await tx<{ id: string; retryOf: string }[]>`
     WITH waiting AS MATERIALIZED (
       SELECT id FROM whatsapp_messages
@@ -38,5 +41,5 @@ export async function cancelRetriesOf(tx: postgres.ISql, ids: readonly string[],
       canceled.map(({ id, retryOf }) => ({ ...entry, messageId: id, details: { [because]: retryOf } })),
     );
   }
-  return canceled.length;
+  return new Set(canceled.map(({ retryOf }) => retryOf));
 }

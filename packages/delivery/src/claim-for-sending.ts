@@ -101,8 +101,8 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[], rules: ClaimRule
         WITH ORDINALITY AS c (id, token, probe, position)
     ), locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever.
-      SELECT id, producer, status, message_sid, attempts, claim_token, claimed_at, ended_at, outcome, error_code, http_status, request_id,
-        due_at, expires_at, sender, sender_address, recipient, ${formsOf(sql, 'recipient')} AS forms, body, content_sid, content_variables,
+      SELECT id, producer, retry_of, status, message_sid, attempts, claim_token, claimed_at, ended_at, outcome, error_code, http_status,
+        request_id, due_at, expires_at, sender, sender_address, recipient, ${formsOf(sql, 'recipient')} AS forms, body, content_sid, content_variables,
         media_url, priority, category, campaign
       FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
     ), ${contextTables(sql, rules)}, decided AS MATERIALIZED (

@@ -52,9 +52,9 @@ function isCreated(sql: postgres.ISql) {
     SELECT true FROM message_attempts a WHERE a.message_id = m.id AND a.message_sid IS NOT NULL AND a.rank < 50 LIMIT 1))`;
 }
 
-/** A cancellation whose own update found no row yet: the request was there before the row was. */
+/** A cancellation whose own update found no row yet: the request was there before the row was. That of a message holds for its retry too. */
 function isCanceled(sql: postgres.ISql) {
-  return sql`(SELECT true FROM cancel_requests r WHERE r.message_id = m.id AND r.producer = m.producer LIMIT 1)`;
+  return sql`(SELECT true FROM cancel_requests r WHERE r.message_id IN (m.id, m.retry_of) AND r.producer = m.producer LIMIT 1)`;
 }
 
 /** A message without a category may be marketing. */

@@ -30,7 +30,7 @@ const FAILURE_HOURS_MAX = 24;
  * change.
  *
  * A message has none when it is a retry itself, did not fail with this code, has arrived meanwhile, was not sent by us, lost its content,
- * would be too late by its validity, or only adopted the sid that failed, which may be another message's. Safe to repeat: the retry's id follows from the message's, so there is never a second one.
+ * would be too late by its validity, was to be canceled by its producer, or only adopted the sid that failed, which may be another message's. Safe to repeat: the retry's id follows from the message's, so there is never a second one.
  *
  * @returns per message the row that was made now, null when there is nothing (more) to make
  */
@@ -65,6 +65,7 @@ function insertRows(sql: postgres.ISql, batch: readonly FailedMessage[]) {
       FROM whatsapp_messages
       WHERE id = ANY (${ids}::uuid[]) AND status IN ('failed', 'undelivered') AND sid_source IN ('record', 'callback')
         AND origin = 'api' AND retry_of IS NULL AND failed_at > now() - ${FAILURE_HOURS_MAX} * interval '1 hour'
+        AND NOT EXISTS (SELECT FROM cancel_requests c WHERE c.message_id = whatsapp_messages.id AND c.producer = whatsapp_messages.producer)
         AND (body IS NOT NULL OR content_sid IS NOT NULL OR media_url IS NOT NULL)
       ORDER BY id FOR NO KEY UPDATE
     ), drawn AS MATERIALIZED (
