@@ -38,6 +38,20 @@ it('a claim that is older than a minute becomes unknown and gets no job; a young
   expect(await harness.row(young.id)).toMatchObject({ status: 'sending' });
 });
 
+it('what waits, is parked or is held beyond its validity expires and gets no job', async () => {
+  const messages = Array.from({ length: 3 }, () => harness.message({ validityPeriodSeconds: 3_600 }));
+  const ids = messages.map(({ id }) => id);
+  const [, parked, held] = ids as [string, string, string];
+  await insertAccepted(harness.db, messages);
+  await harness.db.sql`UPDATE whatsapp_messages SET due_at = 'infinity' WHERE id = ${parked}`;
+  await harness.db.sql`UPDATE whatsapp_messages SET status = 'held' WHERE id = ${held}`;
+  await harness.db.sql`UPDATE whatsapp_messages SET expires_at = now() WHERE id = ANY (${ids}::uuid[])`;
+  expect(await sweepOnce(harness.deps)).toMatchObject({ expired: 3, enqueued: 0 });
+  for (const id of ids) expect(await harness.row(id)).toMatchObject({ status: 'expired' });
+  const counted = (await harness.metrics.messageStatus.get()).values.find(({ labels }) => labels.status === 'expired');
+  expect(counted?.value).toBe(3);
+});
+
 it('rows that were parked under a stop that is over get jobs, those under one that counts do not', async () => {
   const [freed, stopped] = [harness.message({ campaign: 'summer' }), harness.message({ campaign: 'winter' })];
   await insertAccepted(harness.db, [freed, stopped]);

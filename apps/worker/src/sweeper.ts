@@ -1,4 +1,5 @@
 import {
+  expireOverdue,
   markStaleSending,
   unparkMessages,
   withAdvisoryLock,
@@ -38,6 +39,7 @@ export interface SweeperDeps {
 
 export interface Sweep {
   stale: number;
+  expired: number;
   enqueued: number;
   /** The epoch of Redis at its end. */
   epoch: string;
@@ -52,8 +54,8 @@ export interface SweepCursor {
 }
 
 /**
- * One pass, by one process at a time: stale claims become `unknown`, rows parked under a stop that is over wait again, waiting rows without
- * a job get one: some thousands of them, or all when Redis was wiped.
+ * One pass, by one process at a time: stale claims become `unknown`, what waits or is held beyond its validity `expired`, rows parked under a
+ * stop that is over wait again, waiting rows without a job get one: some thousands of them, or all when Redis was wiped.
  *
  * @returns null when another process sweeps. Safe to repeat at any time: a job that is there already stays as it is.
  */
@@ -62,14 +64,17 @@ export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor, signal?: 
     const stale = await markStaleSending(deps.db, { olderThanSeconds: STALE_SENDING_SECONDS });
     // At once: the rest needs Redis, and it is in Redis's outages that this matters most.
     if (stale > 0) deps.metrics.messageStatus.inc({ status: 'unknown' }, stale);
+    const expired = await expireOverdue(deps.db, { rowsMax: PASS_ROWS_MAX });
+    if (expired > 0) deps.metrics.messageStatus.inc({ status: 'expired' }, expired);
     const parked = await unparkMessages(deps.db, { after: from?.parked ?? null, rowsMax: PASS_ROWS_MAX });
     const { enqueued, epoch, next: waiting } = await giveJobs(deps, from?.waiting, signal);
-    return { stale, enqueued, epoch, next: { waiting, parked: parked.next } };
+    return { stale, expired, enqueued, epoch, next: { waiting, parked: parked.next } };
   });
   if (!result.ran) return null;
-  const { stale, enqueued } = result.value;
+  const { stale, expired, enqueued } = result.value;
   if (stale > 0 || enqueued > 0) deps.log.warn({ stale, enqueued }, 'sweep repaired rows');
-  deps.log.debug({ stale, enqueued }, 'sweep finished');
+  if (expired > 0) deps.log.info({ expired }, 'messages expired unsent');
+  deps.log.debug({ stale, expired, enqueued }, 'sweep finished');
   return result.value;
 }
 

@@ -151,6 +151,10 @@ export const whatsappMessages = pgTable(
     index('whatsapp_messages_held')
       .on(table.id)
       .where(oneOf('open_status', ['held'])),
+    // Expiry: only rows with a validity, and only as long as they are not sent.
+    index('whatsapp_messages_expiring')
+      .on(table.expiresAt, table.id)
+      .where(sql`expires_at IS NOT NULL AND ${oneOf('open_status', ['accepted', 'scheduled', 'retrying', 'held'])}`),
     // One person has few messages: (sender, recipient) is found through it as well.
     index('whatsapp_messages_recipient').on(table.recipient, table.createdAt),
     // The pair limit: how often this person was written to in the last minute.
@@ -408,11 +412,15 @@ export const systemState = pgTable('system_state', {
 });
 
 /** Cancellations asked for, kept so that one that overtakes its own message still wins. */
-export const cancelRequests = pgTable('cancel_requests', {
-  messageId: uuid('message_id').primaryKey(),
-  producer: text('producer').notNull(),
-  requestedAt: at('requested_at').notNull().defaultNow(),
-});
+export const cancelRequests = pgTable(
+  'cancel_requests',
+  {
+    messageId: uuid('message_id').primaryKey(),
+    producer: text('producer').notNull(),
+    requestedAt: at('requested_at').notNull().defaultNow(),
+  },
+  (table) => [index('cancel_requests_requested').on(table.requestedAt)],
+);
 
 /** Queue items that can never be carried out. They live here and not in Redis, because they may hold personal data. */
 export const deadLetters = pgTable(

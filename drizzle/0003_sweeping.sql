@@ -1,0 +1,2 @@
+CREATE INDEX "cancel_requests_requested" ON "cancel_requests" USING btree ("requested_at");--> statement-breakpoint
+CREATE INDEX "whatsapp_messages_expiring" ON "whatsapp_messages" USING btree ("expires_at","id") WHERE expires_at IS NOT NULL AND open_status IN ('accepted', 'scheduled', 'retrying', 'held');
