@@ -16,6 +16,7 @@ import {
   type QueueWorker,
 } from '@tickmark/queues';
 import type { MessageLister, MessagesClient } from '@tickmark/twilio';
+import { watchClockSkew } from './clock-skew.ts';
 import { createDatabaseBreaker, type DatabaseBreaker } from './database-breaker.ts';
 import { createErrorPolicies } from './error-policies.ts';
 import type { HalfOpenSettings } from './half-open.ts';
@@ -151,8 +152,10 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   };
   const sweeper = startSweeper({ ...deps, reassert, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
   const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });
+  const clockSkew = watchClockSkew(deps);
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
     await seedSenders(deps.db, settings.senders);
+    await clockSkew.measure();
     await policies.refresh();
     await sending.start();
     if (!stop.signal.aborted) consume();
@@ -172,6 +175,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
         policies.close(),
         sweeper.close(),
         reconciler.close(),
+        clockSkew.close(),
         sending.close(deadlineMs),
         ...workers.map((worker) => worker.close(deadlineMs)),
       ]);

@@ -27,6 +27,7 @@ export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
 export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
 export { getUnknown, listUnknown, type UnknownMessage } from './list-unknown.ts';
 export { markStaleSending } from './mark-stale-sending.ts';
+export { measureClockSkew, type ClockSkew } from './measure-clock-skew.ts';
 export type { TimelineEntry } from './message-timeline.ts';
 export { insertRetries, type FailedMessage, type InsertedRetry } from './insert-retries.ts';
 export { listErrorPolicies, type ErrorPolicy } from './list-error-policies.ts';
