@@ -16,6 +16,7 @@ import {
   type QueueWorker,
 } from '@tickmark/queues';
 import type { MessageLister, MessagesClient } from '@tickmark/twilio';
+import { startCleaner } from './cleaner.ts';
 import { watchClockSkew } from './clock-skew.ts';
 import { createDatabaseBreaker, type DatabaseBreaker } from './database-breaker.ts';
 import { createErrorPolicies } from './error-policies.ts';
@@ -152,6 +153,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   };
   const sweeper = startSweeper({ ...deps, reassert, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
   const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });
+  const cleaner = startCleaner(deps);
   const clockSkew = watchClockSkew(deps);
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
     await seedSenders(deps.db, settings.senders);
@@ -175,6 +177,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
         policies.close(),
         sweeper.close(),
         reconciler.close(),
+        cleaner.close(),
         clockSkew.close(),
         sending.close(deadlineMs),
         ...workers.map((worker) => worker.close(deadlineMs)),

@@ -12,6 +12,7 @@ export { classifyDatabaseError, type DatabaseErrorClass } from './database-error
 export { closeUnknown } from './close-unknown.ts';
 export { countUnknown } from './count-unknown.ts';
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts';
+export { deleteCancelRequests, deleteEndedStops } from './delete-leftovers.ts';
 export { expireOverdue } from './expire-overdue.ts';
 export { findControl, type ControlMessage } from './find-control.ts';
 export { findUnknown, type DueUnknown, type UnknownPair } from './find-unknown.ts';
