@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { seedSenders } from '@tickmark/delivery';
+import { openBreaker, seedSenders } from '@tickmark/delivery';
 import type { AcceptedMessage, Sender } from '@tickmark/domain';
 import { randomPhone, statusEvent, waitFor } from '@tickmark/testing';
 import { created, type Answer } from './fixtures/scripted-twilio.ts';
@@ -140,6 +140,15 @@ describe('a sender', () => {
     harness.answerWith(() => created());
     await untilGoesOn(stopped);
   }, 30_000);
+
+  it('and its account that both wait for a repair are tried by one message', async () => {
+    const both = await newSender('both');
+    const repair = { pause: null, reason: 'the test says so' };
+    await openBreaker(harness.db, { scope: 'sender', target: both.alias, errorCode: 63007, ...repair });
+    await openBreaker(harness.db, { scope: 'account', target: harness.client.credentialsFingerprint(), errorCode: 20003, ...repair });
+    await untilOpen('account');
+    await untilSent(await add(3, from(both)), 30_000);
+  }, 40_000);
 
   it('pauses for half a minute after 63018, and for twice as long when that was not enough', async () => {
     const limited = await newSender('limited');

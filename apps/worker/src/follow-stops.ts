@@ -27,7 +27,7 @@ export interface FollowedStops {
   /**
    * Whether a job of the sender may go on to its claim, as far as this process knows.
    *
-   * @returns null = it is stopped; a probe = it may, as the one message that tries an open breaker
+   * @returns null = it is stopped; a probe = it may, as the one message that tries what is open
    */
   enter(alias: string): { probe: Probe | null } | null;
   close(): Promise<void>;
@@ -49,8 +49,8 @@ export function followStops(deps: FollowStopsDeps, settings: HalfOpenSettings): 
   let failing = false;
 
   const isStopped = (alias: string) => {
-    const [first, ...more] = stopsOf(stops, alias);
-    return first !== undefined && (more.length > 0 || !halfOpen.allows(first));
+    const halting = stopsOf(stops, alias);
+    return halting.length > 0 && !halfOpen.allows(halting);
   };
   const readNow = async () => {
     try {
@@ -82,8 +82,8 @@ export function followStops(deps: FollowStopsDeps, settings: HalfOpenSettings): 
     },
     enter: (alias) => {
       if (isStopped(alias)) return null;
-      const [halted] = stopsOf(stops, alias);
-      const probe = halted === undefined ? null : halfOpen.take(halted);
+      const halting = stopsOf(stops, alias);
+      const probe = halting.length === 0 ? null : halfOpen.take(halting);
       // One message is enough: the worker stays paused until it was answered.
       if (probe !== null) senders.followStops(isStopped);
       return { probe };

@@ -1,4 +1,4 @@
-import { endBreakerSoon, takeProbe, type Database, type ProbeScope, type SendStop } from '@tickmark/delivery';
+import { endBreakerSoon, takeProbe, type Database, type SendStop } from '@tickmark/delivery';
 import { decideOnRefusal, type SendOutcome } from '@tickmark/domain';
 import type { Clock, Logger } from '@tickmark/runtime';
 
@@ -13,9 +13,8 @@ export interface HalfOpenSettings {
   probationMs?: number;
 }
 
-/** Leave for one call although a breaker is open, to see whether it still has to be. */
+/** Leave for one call although breakers are open, to see whether they still have to be. */
 export interface Probe {
-  scope: ProbeScope;
   /** To be told what came of the call. Nobody waits for what follows from it. */
   answered(outcome: SendOutcome): void;
   /** To be called when the job has ended: a probe without a call may be used by another message. */
@@ -25,15 +24,15 @@ export interface Probe {
 export interface HalfOpen {
   /** Takes turns for the breakers that are due, of those that count now. */
   follow(stops: readonly SendStop[]): Promise<void>;
-  /** Whether one message may pass this stop. */
-  allows(stop: SendStop): boolean;
+  /** Whether one message may pass these stops, all that keep it back: each waits for a repair, and one of them is to be tried now. */
+  allows(stops: readonly SendStop[]): boolean;
   /** Takes that leave. Only after `allows`. */
-  take(stop: SendStop): Probe;
+  take(stops: readonly SendStop[]): Probe;
 }
 
 /**
  * Half-open breakers: of all processes one has the turn, and lets one message at a time through until its call was answered. Success lets the
- * breaker end; anything else leaves it as it is until the next turn.
+ * breaker end; anything else leaves it as it is until the next turn. A message that account and sender keep back tries both in one turn.
  */
 export function createHalfOpen(
   { db, clock, log }: { db: Pick<Database, 'sql'>; clock: Clock; log: Logger },
@@ -42,6 +41,8 @@ export function createHalfOpen(
   /** Turns of this process, and until when: by then another process may have one. */
   const turns = new Map<string, { untilMs: number; inUse: boolean }>();
   const keyOf = ({ scope, target }: SendStop) => `${scope} ${target}`;
+
+  const turnsOf = (stops: readonly SendStop[]) => stops.flatMap((stop) => turns.get(keyOf(stop)) ?? []);
 
   const startTurn = async (stop: SendStop) => {
     // Before the question: the turn must end here before another process can get one.
@@ -68,21 +69,17 @@ export function createHalfOpen(
       for (const [key, { untilMs }] of turns) if (!open.has(key) || untilMs <= clock.monotonicMs()) turns.delete(key);
       for (const stop of waiting) if (isDue(stop, probeEveryMs, clock.now().getTime()) && !turns.has(keyOf(stop))) await startTurn(stop);
     },
-    allows: (stop) => {
-      const turn = waitsForRepair(stop) ? turns.get(keyOf(stop)) : undefined;
-      return turn !== undefined && !turn.inUse && turn.untilMs > clock.monotonicMs();
-    },
-    take: (stop) => {
-      const turn = turns.get(keyOf(stop));
-      if (turn !== undefined) turn.inUse = true;
+    allows: (stops) => stops.every(waitsForRepair) && turnsOf(stops).some(({ inUse, untilMs }) => !inUse && untilMs > clock.monotonicMs()),
+    take: (stops) => {
+      const taken = turnsOf(stops).filter(({ inUse }) => !inUse);
+      for (const turn of taken) turn.inUse = true;
       return {
-        scope: stop.scope as ProbeScope,
         answered: (outcome) => {
-          turns.delete(keyOf(stop));
-          if (provesRepair(stop, outcome)) void endSoon(stop);
+          for (const stop of stops) turns.delete(keyOf(stop));
+          for (const stop of stops.filter((tried) => provesRepair(tried, outcome))) void endSoon(stop);
         },
         end: () => {
-          if (turn !== undefined) turn.inUse = false;
+          for (const turn of taken) turn.inUse = false;
         },
       };
     },

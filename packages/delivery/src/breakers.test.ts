@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { endBreakerSoon, openBreaker, takeProbe, type OpenBreaker } from './breakers.ts';
-import { claimForSending, type ProbeScope } from './claim-for-sending.ts';
+import { claimForSending } from './claim-for-sending.ts';
 import { CLAIM_RULES, deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { listStops, openStop } from './send-stops.ts';
 
@@ -98,34 +98,33 @@ describe('a breaker that waits for a repair', () => {
 });
 
 describe('a probe', () => {
-  const claim = async (probe: ProbeScope | null) => {
+  const claim = async (probe: boolean) => {
     const { id } = await room.insert();
     const [answer] = valuesOf(await claimForSending(room.db, [{ id, token: randomUUID(), probe }], CLAIM_RULES));
     return answer?.kind;
   };
 
   it.each([
-    ['account', ACCOUNT],
-    ['sender', SENDER],
-  ] as const)('passes the breaker of its %s, which stops all others', async (probe, target) => {
-    await open({ ...target, pause: null });
-    expect(await claim(null)).toBe('stopped');
-    expect(await claim(probe)).toBe('claimed');
+    ['its account', [ACCOUNT]],
+    ['its sender', [SENDER]],
+    ['both', [ACCOUNT, SENDER]],
+  ])('passes the breakers of %s that wait for a repair and stop all others', async (_name, targets) => {
+    for (const target of targets) await open({ ...target, pause: null });
+    expect(await claim(false)).toBe('stopped');
+    expect(await claim(true)).toBe('claimed');
   });
 
-  it('passes no breaker of another scope, no pause, and no stop of an operator', async () => {
+  it('passes no pause, and no stop of an operator', async () => {
     await open({ ...ACCOUNT, pause: null });
-    expect(await claim('sender')).toBe('stopped');
-    await room.db.sql`TRUNCATE send_stops`;
     await open();
-    expect(await claim('sender')).toBe('stopped');
+    expect(await claim(true)).toBe('stopped');
     await room.db.sql`TRUNCATE send_stops`;
     await open({ pause: null });
     await openStop(room.db, { ...SENDER, source: 'operator', actor: 'ann', forMs: null });
-    expect(await claim('sender')).toBe('stopped');
+    expect(await claim(true)).toBe('stopped');
     await room.db.sql`TRUNCATE send_stops`;
     await open({ ...ACCOUNT, pause: null });
     await openStop(room.db, { scope: 'all', target: '*', source: 'operator', actor: 'ann', forMs: null });
-    expect(await claim('account')).toBe('stopped');
+    expect(await claim(true)).toBe('stopped');
   });
 });

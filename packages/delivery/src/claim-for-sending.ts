@@ -12,12 +12,9 @@ export interface Claim {
   id: string;
   /** UUID made once per job run. */
   token: string;
-  /** What the call is to try out: breakers of this scope that wait for a repair do not stop it. */
-  probe?: ProbeScope | null;
+  /** The call is to try out account and sender: their breakers that wait for a repair do not stop it. */
+  probe?: boolean;
 }
-
-/** What a half-open breaker may be about: things that a single call can try out. */
-export type ProbeScope = 'account' | 'sender';
 
 /** What of this process decides about its claims. */
 export interface ClaimRules {
@@ -97,7 +94,7 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[], rules: ClaimRule
   const ids = batch.map((claim) => claim.id);
   return sql<ClaimRow[]>`
     WITH claims AS MATERIALIZED (
-      SELECT * FROM unnest(${ids}::uuid[], ${batch.map((claim) => claim.token)}::uuid[], ${batch.map((claim) => claim.probe ?? null)}::text[])
+      SELECT * FROM unnest(${ids}::uuid[], ${batch.map((claim) => claim.token)}::uuid[], ${batch.map((claim) => String(claim.probe === true))}::text[]::boolean[])
         WITH ORDINALITY AS c (id, token, probe, position)
     ), locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever.

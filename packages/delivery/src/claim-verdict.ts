@@ -37,11 +37,14 @@ export function verdict(sql: postgres.ISql, windowGuard: WindowGuard) {
   END`;
 }
 
-/** A probe passes the breaker that it is to try out, and nothing else: no stop of an operator, and no pause that ends by its time. */
+/**
+ * A probe passes every breaker that waits for a repair, because two that let each other's probe not pass would never end; and nothing else: no
+ * stop of an operator, and no pause that ends by its time.
+ */
 function isHalted(sql: postgres.ISql) {
   return sql`EXISTS (
       SELECT FROM halts h
-      WHERE (h.scope <> 'sender' OR h.target = m.sender) AND (h.scope = c.probe AND h.source = 'breaker' AND h.until IS NULL) IS NOT TRUE)`;
+      WHERE (h.scope <> 'sender' OR h.target = m.sender) AND NOT (c.probe AND h.scope <> 'all' AND h.source = 'breaker' AND h.until IS NULL))`;
 }
 
 // Each look-up is a sub-select with a LIMIT and not an EXISTS: of an EXISTS the planner may make a hash of the whole table.

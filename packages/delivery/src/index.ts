@@ -5,7 +5,7 @@ export { awaitStopEffective, type StopEffective } from './await-stop-effective.t
 export { cancelMessages, type CancelAnswer, type CancelRequest } from './cancel-messages.ts';
 export { cancelRetries } from './cancel-retries.ts';
 export { checkDatabase, type DatabaseCheck } from './check-database.ts';
-export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules, type ProbeScope } from './claim-for-sending.ts';
+export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from './claim-for-sending.ts';
 export type { WindowGuard } from './claim-verdict.ts';
 export { endBreakerSoon, openBreaker, takeProbe, type BreakerPause, type OpenBreaker } from './breakers.ts';
 export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';

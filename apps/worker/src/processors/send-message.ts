@@ -44,7 +44,7 @@ export function createSendMessageProcessor(deps: SendMessageDeps) {
     // Made once per run and repeated with it: a claim whose answer was lost is granted again to the same token.
     const token = randomUUID();
     const elapsedMs = startStopwatch(clock);
-    const answer = await claimOrLetGo(deps, { id, token, probe: pass.probe?.scope ?? null });
+    const answer = await claimOrLetGo(deps, { id, token, probe: pass.probe !== null });
     if (answer.kind !== 'claimed') return endWithoutCall(deps, answer);
     await failpoints.reach('after-claim');
     await failpoints.reach('before-post');
