@@ -67,7 +67,7 @@ export interface WorkerSettings extends HalfOpenSettings {
   stalledMs: number | undefined;
   windowGuard: WindowGuard;
   sweepIntervalMs?: number;
-  /** How often the table `senders` is read; default 10 s. */
+  /** How often the table `senders` is read; default 5 s. */
   sendersRefreshMs?: number;
   /** Lists read at the same time. */
   reconcileConcurrency: number;

@@ -17,7 +17,7 @@ const WINDOW_OPEN = '23 hours 45 minutes';
  * What is to become of a claimed row, by itself: the first reason that holds. Its order is a promise: nothing changes a row under a stop, and
  * what has ended or was canceled is not asked anything else. The look-ups behind it run only for rows that come so far.
  *
- * Stands in a statement that has the claim as `c`, the row as `m` (with `forms`, see formsOf) and the lists `halts` and `watched` of {@link stopLists}.
+ * Stands in a statement that has the claim as `c`, the row as `m` (with `forms`, see formsOf) and the lists `halts` and `watched` of the statement around it.
  */
 export function verdict(sql: postgres.ISql, windowGuard: WindowGuard) {
   return sql`CASE
