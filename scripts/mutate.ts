@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { findStaleEdits } from './mutate/find-stale-edits.ts';
 import { MUTATIONS, type Mutation } from './mutate/mutations.ts';
 import { makePrivateCopy } from './mutate/private-copy.ts';
 import { runTests } from './mutate/run-tests.ts';
@@ -16,7 +17,7 @@ const chosen = MUTATIONS.filter(({ name }) => positionals.every((word) => name.i
 const testsOf = ({ noticedBy, noticedByFaults = [] }: Mutation) =>
   [noticedBy, values.faults ? noticedByFaults : []].filter((files) => files.length > 0);
 
-const stale = MUTATIONS.flatMap(findStaleEdits);
+const stale = MUTATIONS.flatMap((mutation) => findStaleEdits(root, mutation));
 if (stale.length > 0 || chosen.length === 0) {
   console.error(
     stale.length > 0 ? stale.join('\n') : `no mutation is called like that; there are:\n${MUTATIONS.map(({ name }) => name).join('\n')}`,
@@ -40,14 +41,6 @@ for (const mutation of chosen) {
 }
 console.log(`${chosen.length - survivors.length} killed, ${survivors.length} survived`);
 process.exit(survivors.length > 0 ? 1 : 0);
-
-/** A mutation whose text stands nowhere, or twice, would prove nothing. */
-function findStaleEdits({ name, edits }: Mutation): string[] {
-  return edits.flatMap(({ file, search }) => {
-    const times = readFileSync(join(root, file), 'utf8').split(search).length - 1;
-    return times === 1 ? [] : [`"${name}": its text stands ${times} times in ${file}, not once: ${search.trim()}`];
-  });
-}
 
 /** A test that fails without any mutation notices nothing. */
 async function requireGreen(): Promise<void> {

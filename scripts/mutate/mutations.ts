@@ -11,6 +11,9 @@ export interface Mutation {
 const CLAIM = 'packages/delivery/src/claim-for-sending.ts';
 const VERDICT = 'packages/delivery/src/claim-verdict.ts';
 const RECORD = 'packages/delivery/src/record-outcome.ts';
+const RELEASE = 'packages/delivery/src/release-claim.ts';
+const RESEND = 'packages/delivery/src/resend-unknown.ts';
+const RESEND_TEST = 'packages/delivery/src/resend-unknown.test.ts';
 const CLAIM_TEST = 'packages/delivery/src/claim-for-sending.test.ts';
 const VERDICT_TEST = 'packages/delivery/src/claim-verdict.test.ts';
 const STOPS_TEST = 'packages/delivery/src/send-stops.test.ts';
@@ -106,6 +109,56 @@ export const MUTATIONS: readonly Mutation[] = [
       { file: 'apps/worker/src/redis-epoch.ts', search: `const wiped = known?.epoch !== epoch;`, replace: `const wiped = known === null;` },
     ],
     noticedBy: ['apps/worker/src/sweeper.test.ts'],
+  },
+  {
+    name: 'release: a claim gives back a row that another claim has by now',
+    edits: [
+      { file: RELEASE, search: `JOIN locked l USING (id) WHERE l.claim_token = token) c`, replace: `JOIN locked l USING (id)) c` },
+      { file: RELEASE, search: `WHERE m.id = c.id AND m.claim_token = c.token AND m.status`, replace: `WHERE m.id = c.id AND m.status` },
+    ],
+    noticedBy: ['packages/delivery/src/record-outcome.test.ts'],
+  },
+  {
+    name: 'resend: one look that finds nothing is proof enough',
+    edits: [{ file: RESEND, search: `export const ABSENCES_MIN = 2;`, replace: `export const ABSENCES_MIN = 1;` }],
+    noticedBy: [RESEND_TEST],
+  },
+  {
+    name: 'resend: before the outcome could come by itself',
+    edits: [
+      {
+        file: RESEND,
+        search: `AND m.claimed_at < now() - \${RESOLVE_AFTER_SECONDS} * interval '1 second' AND m.sender`,
+        replace: `AND m.sender`,
+      },
+    ],
+    noticedBy: [RESEND_TEST],
+  },
+  {
+    name: 'resend: beside a retry of the same message',
+    edits: [{ file: RESEND, search: `AND NOT EXISTS (SELECT FROM whatsapp_messages r WHERE r.retry_of = m.id)`, replace: '' }],
+    noticedBy: [RESEND_TEST],
+  },
+  {
+    name: 'absence: an empty list proves it, whatever else the list does not show',
+    edits: [{ file: 'apps/worker/src/reconcile-pair.ts', search: `(await prove()) ? 'absent' : 'unproven'`, replace: `'absent'` }],
+    noticedBy: ['apps/worker/src/reconciler.test.ts'],
+  },
+  {
+    name: 'adoption: more listed messages than attempts, and one is taken all the same',
+    edits: [
+      {
+        file: 'packages/domain/src/match-listed.ts',
+        search: `    if (!attempt) return null;\n    free.delete`,
+        replace: `    if (!attempt) continue;\n    free.delete`,
+      },
+    ],
+    noticedBy: ['packages/domain/src/match-listed.test.ts'],
+  },
+  {
+    name: 'retry: the retry of a retry',
+    edits: [{ file: 'packages/delivery/src/insert-retries.ts', search: `AND origin = 'api' AND retry_of IS NULL AND`, replace: `AND` }],
+    noticedBy: ['packages/delivery/src/insert-retries.test.ts'],
   },
   {
     name: 'rank guard: the status that came last wins',
