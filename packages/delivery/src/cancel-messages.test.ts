@@ -80,6 +80,20 @@ describe('a request that overtakes its message', () => {
     expect(await cancel(message.id)).toEqual({ result: 'canceled', changed: false });
   });
 
+  it.each([
+    ['before', ['mail', 'shop']],
+    ['after', ['shop', 'mail']],
+  ])('still wins when another producer asked about the same id %s it', async (_name, producers) => {
+    const [one, inOneBatch] = [acceptedMessage(), acceptedMessage()];
+    for (const producer of producers) await cancel(one.id, producer);
+    await cancelMessages(
+      room.db,
+      producers.map((producer) => ({ id: inOneBatch.id, producer })),
+    );
+    const inserted = valuesOf(await insertAccepted(room.db, [one, inOneBatch]));
+    expect(inserted.map(({ status }) => status)).toEqual(['canceled', 'canceled']);
+  });
+
   it('has no effect on the message of another producer', async () => {
     const message = acceptedMessage();
     await cancel(message.id, 'mail');

@@ -54,15 +54,14 @@ async function cancelRetriesOfFailed(
 
 function keepRequests(sql: postgres.ISql, batch: readonly CancelRequest[]) {
   return sql`
-    INSERT INTO cancel_requests AS c (message_id, producer)
-    SELECT DISTINCT ON (r.id) r.id, r.producer
+    INSERT INTO cancel_requests (message_id, producer)
+    SELECT DISTINCT r.id, r.producer
     FROM ${requestsOf(sql, batch)}
-    -- Of a message that exists only its owner's request is kept: nobody takes its place.
+    -- Of a message that exists only its owner's request is kept; before that nobody knows whose it will be, and each one's is.
     WHERE NOT EXISTS (SELECT FROM whatsapp_messages m WHERE m.id = r.id AND m.producer IS DISTINCT FROM r.producer)
     -- In key order, so that two batches with the same ids wait for each other instead of for ever.
-    ORDER BY r.id, r.position DESC
-    ON CONFLICT (message_id) DO UPDATE SET producer = excluded.producer, requested_at = excluded.requested_at
-    WHERE c.producer <> excluded.producer`;
+    ORDER BY r.id, r.producer
+    ON CONFLICT DO NOTHING`;
 }
 
 interface CanceledRow {

@@ -44,6 +44,17 @@ it('a cancellation stays, however old, as long as its message may be sent: the c
   expect(await deleteCancelRequests(room.db, { olderThanSeconds: 7 * DAY_SECONDS })).toBe(1);
 });
 
+it('a cancellation stays, however old, as long as the retry of its message may be sent', async () => {
+  const original = randomUUID();
+  const retry = await room.insert();
+  await room.db.sql`UPDATE whatsapp_messages SET origin = 'retry', retry_of = ${original} WHERE id = ${retry.id}`;
+  await room.db.sql`INSERT INTO cancel_requests (message_id, producer) VALUES (${original}, 'shop')`;
+  await age(29);
+  expect(await deleteCancelRequests(room.db, { olderThanSeconds: 7 * DAY_SECONDS })).toBe(0);
+  expect((await room.claim(retry.id)).answer).toMatchObject({ kind: 'ended', status: 'canceled' });
+  expect(await deleteCancelRequests(room.db, { olderThanSeconds: 7 * DAY_SECONDS })).toBe(1);
+});
+
 it('stops that ended long ago are deleted; those that count stay, and those whose level still matters', async () => {
   const stop = { source: 'operator', actor: 'ann' } as const;
   const pause = { firstMs: 1, longestMs: 1, quietMs: 3_600_000 };

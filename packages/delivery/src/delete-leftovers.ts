@@ -4,7 +4,7 @@ import { inStatement, type Database } from './database.ts';
 const PAGE_ROWS = 500;
 
 /**
- * Deletes cancellations that were asked for long ago. Those whose message may still be sent stay, however old: the claim looks at them.
+ * Deletes cancellations that were asked for long ago. Those whose message, or its retry, may still be sent stay, however old: the claim looks at them.
  *
  * A message that comes later than that under a canceled id is not canceled any more. Safe to repeat. @returns how many
  */
@@ -14,14 +14,17 @@ export function deleteCancelRequests(db: Pick<Database, 'sql'>, { olderThanSecon
       db.sql,
       (sql) => sql`
         WITH old AS MATERIALIZED (
-          SELECT message_id FROM cancel_requests c
+          SELECT message_id, producer FROM cancel_requests c
           WHERE requested_at < now() - ${olderThanSeconds} * interval '1 second'
             AND NOT EXISTS (SELECT FROM whatsapp_messages m WHERE m.id = c.message_id AND m.rank = 0)
+            AND NOT EXISTS (SELECT FROM whatsapp_messages r WHERE r.retry_of = c.message_id AND r.rank = 0)
           ORDER BY requested_at
           LIMIT ${PAGE_ROWS}
           FOR UPDATE SKIP LOCKED
         )
-        DELETE FROM cancel_requests c USING old WHERE c.message_id = old.message_id RETURNING c.message_id`,
+        DELETE FROM cancel_requests c USING old
+        WHERE c.message_id = old.message_id AND c.producer = old.producer
+        RETURNING c.message_id`,
     ),
   );
 }

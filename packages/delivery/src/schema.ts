@@ -411,15 +411,18 @@ export const systemState = pgTable('system_state', {
   updatedAt: at('updated_at').notNull().defaultNow(),
 });
 
-/** Cancellations asked for, kept so that one that overtakes its own message still wins. */
+/**
+ * Cancellations asked for, kept so that one that overtakes its own message still wins. One per producer: until the message is there nobody
+ * knows whose it is, and no stranger may take the place of its owner.
+ */
 export const cancelRequests = pgTable(
   'cancel_requests',
   {
-    messageId: uuid('message_id').primaryKey(),
+    messageId: uuid('message_id').notNull(),
     producer: text('producer').notNull(),
     requestedAt: at('requested_at').notNull().defaultNow(),
   },
-  (table) => [index('cancel_requests_requested').on(table.requestedAt)],
+  (table) => [primaryKey({ columns: [table.messageId, table.producer] }), index('cancel_requests_requested').on(table.requestedAt)],
 );
 
 /** Queue items that can never be carried out. They live here and not in Redis, because they may hold personal data. */
