@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { openBreaker, seedSenders } from '@tickmark/delivery';
+import { endStop, openBreaker, seedSenders } from '@tickmark/delivery';
 import type { AcceptedMessage, Sender } from '@tickmark/domain';
 import { randomPhone, statusEvent, waitFor } from '@tickmark/testing';
 import { created, type Answer } from './fixtures/scripted-twilio.ts';
@@ -74,10 +74,14 @@ async function newSender(alias: string): Promise<Sender> {
 }
 const from = ({ alias, address }: Sender) => ({ sender: alias, senderAddress: address });
 
-/** Sends messages, and tells that they ended like this. */
-async function sendAndEnd(codes: (number | null)[], values: Partial<AcceptedMessage>): Promise<void> {
-  const ids = await add(codes.length, values);
+async function send(count: number, values: Partial<AcceptedMessage>): Promise<string[]> {
+  const ids = await add(count, values);
   await untilSent(ids);
+  return ids;
+}
+
+/** Tells that messages that were sent ended like this: one code each, null = it arrived. */
+async function end(ids: string[], codes: (number | null)[]): Promise<void> {
   const rows = await harness.db.sql<
     { id: string; sid: string }[]
   >`SELECT id, message_sid AS sid FROM whatsapp_messages WHERE id = ANY (${ids})`;
@@ -88,6 +92,8 @@ async function sendAndEnd(codes: (number | null)[], values: Partial<AcceptedMess
   });
   await harness.producers.addStatusEvents(events);
 }
+
+const sendAndEnd = async (codes: (number | null)[], values: Partial<AcceptedMessage>) => end(await send(codes.length, values), codes);
 
 describe('the account', () => {
   it('after the first few refusals with 20003 no call is made until the credentials change, then all go out', async () => {
@@ -194,6 +200,25 @@ describe('a campaign', () => {
     await untilSent(await add(5, { campaign: 'another' }));
     expect(callsFor(parked)).toBe(0);
   });
+
+  it('that was resumed is judged by what ended since then alone', async () => {
+    const campaign = `sale ${randomUUID()}`;
+    const failed = (count: number) =>
+      waitFor(() => harness.signaled.filter((signal) => signal.campaign === campaign).length === count, { timeoutMs: 20_000 });
+    const late = await send(20, { campaign });
+    await sendAndEnd(share(6, 20), { campaign });
+    await untilOpen('campaign');
+    await end(late, share(20, 20));
+    await failed(26);
+    await endStop(harness.db, { scope: 'campaign', target: campaign, source: 'breaker', actor: 'ann', reason: 'looked at it' });
+    await waitFor(async () => (await openBreakers('campaign')) === 0);
+    await sendAndEnd(share(1, 1), { campaign });
+    await failed(27);
+    await untilSent(await add(5, { campaign }));
+    expect(await breaker()).toBeUndefined();
+    await sendAndEnd(share(19, 19), { campaign });
+    await untilOpen('campaign');
+  }, 60_000);
 
   it.each([
     ['few of many', 5, 20],

@@ -31,6 +31,8 @@ export interface BreakersDeps {
   failures: FailureShares;
   clock: Pick<Clock, 'monotonicMs'>;
   log: Logger;
+  /** Whether such a stop counts, as far as this process knows. */
+  isStopped: (target: StopTarget) => boolean;
   /** Called when a breaker was opened here, so that this process follows at once. */
   onOpened: () => void;
 }
@@ -45,12 +47,12 @@ export interface Breakers {
  * Opens breakers by what calls and callbacks tell: an account, a sender or a template by its first error code of that kind, a campaign or a
  * template also when too many of its messages end badly. What is open is written in Postgres, where every claim sees it.
  */
-export function createBreakers({ db, twilio, failures, clock, log, onOpened }: BreakersDeps): Breakers {
+export function createBreakers({ db, twilio, failures, clock, log, isStopped, onOpened }: BreakersDeps): Breakers {
   const asked = new Map<string, number>();
   const writing = new Set<Promise<void>>();
 
   const open = (target: StopTarget, errorCode: number, pause: BreakerPause | null) => {
-    const key = `${target.scope} ${target.target} ${pause === null ? 'repair' : 'pause'}`;
+    const key = `${keyOf(target)} ${pause === null ? 'repair' : 'pause'}`;
     const nowMs = clock.monotonicMs();
     if (nowMs - (asked.get(key) ?? Number.NEGATIVE_INFINITY) < ASK_AGAIN_MS) return;
     if (asked.size >= ASKED_MAX) asked.clear();
@@ -62,6 +64,8 @@ export function createBreakers({ db, twilio, failures, clock, log, onOpened }: B
     if (opened === null) return;
     log.warn({ ...target, errorCode, ...opened }, 'circuit breaker opened');
     onOpened();
+    // Redis away: the counts are forgotten by themselves in five minutes.
+    if (target.scope === 'campaign' || target.scope === 'template') await failures.forget(keyOf(target)).catch(() => undefined);
   };
   const follow = (work: Promise<void>) => {
     const done = work
@@ -76,7 +80,9 @@ export function createBreakers({ db, twilio, failures, clock, log, onOpened }: B
     if (scope === 'template' && template !== null) open({ scope, target: template }, code, CONTENT_PAUSE);
   };
   const watchShares = async (messages: readonly FinishedMessage[]) => {
-    const tallies = tally(messages);
+    // What ends under a stop was sent before it, and is not to close again what a person has just let go.
+    const tallies = tally(messages).filter(({ target }) => !isStopped(target));
+    if (tallies.length === 0) return;
     // Redis away: these few minutes are not watched, which costs no message.
     const counts = await failures.count(tallies).catch(() => []);
     counts.forEach(({ finals, failures: bad }, index) => {
@@ -115,12 +121,16 @@ interface Tally {
   errorCode: number | null;
 }
 
+function keyOf({ scope, target }: StopTarget): string {
+  return `${scope} ${target}`;
+}
+
 /** What the messages of a batch add to the counts of their campaigns and templates. */
 function tally(messages: readonly FinishedMessage[]): Tally[] {
   const tallies = new Map<string, Tally>();
   const add = (scope: 'campaign' | 'template', target: string | null, errorCode: number | null) => {
     if (target === null) return;
-    const key = `${scope} ${target}`;
+    const key = keyOf({ scope, target });
     const known = tallies.get(key) ?? { key, target: { scope, target }, finals: 0, failures: 0, errorCode: null };
     tallies.set(key, known);
     known.finals += 1;

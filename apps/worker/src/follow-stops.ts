@@ -1,4 +1,4 @@
-import { listStops, type Database, type SendStop } from '@tickmark/delivery';
+import { listStops, type Database, type SendStop, type StopTarget } from '@tickmark/delivery';
 import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { MessagesClient } from '@tickmark/twilio';
 import type { DatabaseBreaker } from './database-breaker.ts';
@@ -24,6 +24,8 @@ export interface FollowStopsDeps {
 export interface FollowedStops {
   /** Reads the stops, and from the first call on once a second. Of many calls at once one reads. */
   read(): Promise<void>;
+  /** Whether such a stop counts, as far as this process knows. */
+  isStopped(target: StopTarget): boolean;
   /**
    * Whether a job of the sender may go on to its claim, as far as this process knows.
    *
@@ -48,7 +50,7 @@ export function followStops(deps: FollowStopsDeps, settings: HalfOpenSettings): 
   let following: Promise<void> | undefined;
   let failing = false;
 
-  const isStopped = (alias: string) => {
+  const isHalted = (alias: string) => {
     const halting = stopsOf(stops, alias);
     return halting.length > 0 && !halfOpen.allows(halting);
   };
@@ -62,7 +64,7 @@ export function followStops(deps: FollowStopsDeps, settings: HalfOpenSettings): 
       if (!failing) await breaker.report(error, 'stops could not be read: the last ones hold, and the claim decides');
       failing = true;
     }
-    senders.followStops(isStopped);
+    senders.followStops(isHalted);
     for (const scope of BREAKER_SCOPES) metrics.circuitOpen.set({ scope }, countBreakers(stops, scope));
   };
   const read = () => {
@@ -80,12 +82,13 @@ export function followStops(deps: FollowStopsDeps, settings: HalfOpenSettings): 
       following ??= follow();
       await read();
     },
+    isStopped: (asked) => stops.some(({ scope, target }) => scope === asked.scope && target === asked.target),
     enter: (alias) => {
-      if (isStopped(alias)) return null;
+      if (isHalted(alias)) return null;
       const halting = stopsOf(stops, alias);
       const probe = halting.length === 0 ? null : halfOpen.take(halting);
       // One message is enough: the worker stays paused until it was answered.
-      if (probe !== null) senders.followStops(isStopped);
+      if (probe !== null) senders.followStops(isHalted);
       return { probe };
     },
     close: async () => {

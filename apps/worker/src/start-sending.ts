@@ -37,7 +37,12 @@ export function startSending(deps: SendMessageDeps & { breaker: DatabaseBreaker 
     onJobsMax: (alias, jobsMax) => senders.setConcurrency(alias, jobsMax),
   });
   const concurrency = followCallConcurrency({ ...deps, ...control, slots, concurrencyMax });
-  const breakers = createBreakers({ ...deps, failures: control.failures, onOpened: () => void stops.read() });
+  const breakers = createBreakers({
+    ...deps,
+    failures: control.failures,
+    isStopped: (target) => stops.isStopped(target),
+    onOpened: () => void stops.read(),
+  });
   const signals = joinSignals(deps.signals, breakers.signals, {
     ...NO_SIGNALS,
     throttled: (...told) => concurrency.throttled(...told),

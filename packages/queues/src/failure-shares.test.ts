@@ -9,7 +9,7 @@ let connection: ProducerConnection;
 let shares: FailureShares;
 beforeEach(() => {
   room = queueRoom();
-  connection = openProducerConnection({ redisUrl: room.redisUrl, log: room.logger.log, deadlineMs: 1000 });
+  connection = openProducerConnection({ redisUrl: room.redisUrl, log: room.logger.log, deadlineMs: 10_000 });
   shares = createFailureShares(connection, room.base);
 });
 afterEach(async () => {
@@ -44,4 +44,22 @@ test('keeps no name, and nothing for longer than it is looked at', async () => {
   const [hash] = await room.keys();
   expect(Object.keys(await room.redis.hgetall(hash ?? '')).join()).not.toContain(key);
   expect(await room.redis.ttl(hash ?? '')).toBeGreaterThan(290);
+});
+
+test('begins anew for one thing when it is told to, in every minute', async () => {
+  await shares.count([
+    { key: 'campaign spring', finals: 10, failures: 2 },
+    { key: 'template HX1', finals: 3, failures: 1 },
+  ]);
+  const [hash] = await room.keys();
+  const minute = Number(/:(\d+)$/.exec(hash ?? '')?.[1]);
+  await room.redis.rename(hash ?? '', (hash ?? '').replace(String(minute), String(minute - 2)));
+  await shares.forget('campaign spring');
+  const nothing = { finals: 0, failures: 0 };
+  expect(
+    await shares.count([
+      { key: 'campaign spring', ...nothing },
+      { key: 'template HX1', ...nothing },
+    ]),
+  ).toMatchObject([nothing, { finals: 3, failures: 1 }]);
 });

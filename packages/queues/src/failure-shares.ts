@@ -21,6 +21,8 @@ export interface FailureShares {
    * repeat, but what it decides is a share: a batch that is counted twice changes it little.
    */
   count(items: readonly Finals[]): Promise<Finals[]>;
+  /** Begins anew for one thing, in all processes. Safe to repeat. */
+  forget(key: string): Promise<void>;
 }
 
 /** Counts per minute in Redis, one hash for each: what was counted is worth a few minutes and no row in Postgres. */
@@ -40,6 +42,12 @@ export function createFailureShares(connection: ProducerConnection, base: string
       const minutes = await connection.run(async () => pipelineValues(await pipeline.exec()).slice(-MINUTES) as (string | null)[][]);
       const sum = (index: number) => minutes.reduce((total, counts) => total + Number(counts[index] ?? 0), 0);
       return items.map(({ key }, index) => ({ key, finals: sum(2 * index), failures: sum(2 * index + 1) }));
+    },
+    forget: async (key) => {
+      const minute = Math.floor(Date.now() / 60_000);
+      const pipeline = connection.redis.pipeline();
+      for (let back = 0; back < MINUTES; back += 1) pipeline.hdel(keyOf(minute - back), field(key, 'finals'), field(key, 'failures'));
+      await connection.run(async () => pipelineValues(await pipeline.exec()));
     },
   };
 }
