@@ -274,6 +274,41 @@ describe('a pass', () => {
     );
   });
 
+  it('ends after all of its look-ups, also when one of them cannot even be put off', async () => {
+    await letAllBeYoung();
+    const [broken, well] = [await sendUnknownOfMany(), await sendUnknownOfMany()];
+    await harness.db.sql.unsafe(`
+      CREATE FUNCTION refuse_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused by the test'; END $$;
+      CREATE TRIGGER refuse_it BEFORE INSERT ON outcome_searches FOR EACH ROW WHEN (NEW.message_id = '${broken.id}') EXECUTE FUNCTION refuse_it()`);
+    const lister = {
+      list: async ({ recipient }: { recipient: string }) => {
+        const askedMs = performance.now();
+        if (recipient === well.recipient) await waitFor(() => performance.now() - askedMs > 1_500);
+        return { kind: 'failed', failure: 'timeout', httpStatus: null, errorCode: null } as const;
+      },
+      close: () => {},
+    };
+    for (const message of [broken, well]) await letPass(61, message);
+    await expect(reconcileOnce({ ...harness.deps, lister }, 2)).rejects.toThrow('refused by the test');
+    expect(await searchOf(well)).toMatchObject({ looks: 0 });
+    await harness.db.sql`DROP TRIGGER refuse_it ON outcome_searches`;
+    await look();
+  }, 30_000);
+
+  it('takes up no more after five minutes: its lock does not last for ever', async () => {
+    await letAllBeYoung();
+    const messages = [await sendUnknownOfMany(), await sendUnknownOfMany(), await sendUnknownOfMany()];
+    for (const message of messages) await letPass(61, message);
+    let nowMs = 0;
+    const clock = { ...harness.deps.clock, monotonicMs: () => (nowMs += 150_000) };
+    expect(await reconcileOnce({ ...harness.deps, clock }, 1)).toBe(1);
+    expect(await look()).toBe(2);
+  }, 30_000);
+
+  async function letAllBeYoung(): Promise<void> {
+    await harness.db.sql`UPDATE whatsapp_messages SET claimed_at = now() WHERE status = 'unknown'`;
+  }
+
   it('counts unknown outcomes by whether something is listed that may be theirs', async () => {
     const message = await sendUnknown('reset-after-create');
     await letPass(61, message);

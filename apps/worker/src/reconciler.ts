@@ -18,6 +18,9 @@ const LOOK_PAUSE_SECONDS = 60;
 /** Attempts that one pass looks up. */
 const PASS_ATTEMPTS_MAX = 200;
 
+/** A pass takes up no more pairs after this: with a small request budget it would outlast its lock, which ends after 15 minutes of silence. */
+const PASS_MS_MAX = 300_000;
+
 /** Lists that fail one after the other: Twilio is away or our key is wrong, and the rest of the pass would fail too. */
 const FAILURES_MAX = 3;
 
@@ -60,14 +63,18 @@ async function reconcilePairs(
   const waiting = [...pairs];
   let failures = 0;
   let attempts = 0;
-  const next = () => (failures >= FAILURES_MAX || signal?.aborted === true ? undefined : waiting.shift());
+  const endMs = deps.clock.monotonicMs() + PASS_MS_MAX;
+  const isOver = () => failures >= FAILURES_MAX || signal?.aborted === true || deps.clock.monotonicMs() >= endMs;
+  const next = () => (isOver() ? undefined : waiting.shift());
   const work = async () => {
     for (let pair = next(); pair !== undefined; pair = next()) {
       failures = (await reconcileOne(deps, pair, proveAbsence)) ? 0 : failures + 1;
       attempts += pair.attempts.length;
     }
   };
-  await Promise.all(Array.from({ length: concurrency }, work));
+  // All of them, whatever one of them throws: the lock is given back when this returns.
+  const results = await Promise.allSettled(Array.from({ length: concurrency }, work));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
   return attempts;
 }
 
