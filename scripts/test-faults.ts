@@ -9,9 +9,10 @@ const full = given.includes('--full');
 const args = ['run', '--config', 'vitest.faults.config.ts', ...given.filter((argument) => argument !== '--full')];
 
 console.log(full ? 'full counts' : 'reduced counts; the full ones: npm run test:faults -- --full');
-const { status } = spawnSync(`${root}node_modules/.bin/vitest`, args, {
+const { status, signal } = spawnSync(`${root}node_modules/.bin/vitest`, args, {
   cwd: root,
   env: { ...process.env, ...(full ? { TICKMARK_TEST_FULL: '1' } : {}) },
   stdio: 'inherit',
 });
+if (signal !== null) console.error(`the tests were ended by ${signal}`);
 process.exitCode = status ?? 1;

@@ -18,12 +18,12 @@ const random = seededRandom(seed);
 /** 17 of 100 answers. What fails before the creation must stay rare: such a row is `unknown` for good, because nothing proves its absence. */
 const FAULTS = [
   { kind: 'throttle', share: 0.04 },
-  { kind: 'reset-after-create', share: 0.03 },
+  { kind: 'reset-after-create', share: 0.02 },
   { kind: 'error-after-create', share: 0.03 },
   { kind: 'unavailable-after-create', share: 0.025 },
   { kind: 'unparsable-201', share: 0.02 },
   { kind: 'sidless-201', share: 0.02 },
-  { kind: 'stall-after-create', share: 0.01 },
+  { kind: 'stall-after-create', share: 0.02 },
   { kind: 'reset-before-create', share: 0.001 },
   { kind: 'error-before-create', share: 0.001 },
   { kind: 'proxy-429', share: 0.001 },
@@ -62,15 +62,18 @@ function recipient(index: number): string {
   return `+1500${String(Math.floor(turn / MAGIC.length) % 100).padStart(2, '0')}${MAGIC[turn % MAGIC.length]}`;
 }
 
+/** Created, and never answered: the callbacks come first, the call's end tells nothing. */
+const unanswered = (index: number) => `+1500${String(index % 100).padStart(2, '0')}50004`;
+
 const accepted: string[] = [];
 let posted = 0;
 
-async function post(count: number): Promise<void> {
+async function post(count: number, to = recipient): Promise<void> {
   const indexes = Array.from({ length: count }, () => posted++);
   const ids = await Promise.all(
     indexes.map((index) => {
       const from = (['support', 'shop', 'news'] as const)[index % 3];
-      const request = { to: recipient(index), from, contentSid: `HX${'1'.repeat(32)}`, contentVariables: { 1: String(index) } };
+      const request = { to: to(index), from, contentSid: `HX${'1'.repeat(32)}`, contentVariables: { 1: String(index) } };
       return postUntilAccepted(pipeline, { key: `never-twice-${seed}-${index}`, request });
     }),
   );
@@ -102,6 +105,7 @@ it(
     const burst = Math.floor(MESSAGES / kills.length / 2);
     const killed = await killWorkers(pipeline, kills, { side: 2, feed: (time) => post(time === 0 ? burst : 3) });
     await pipeline.startWorker();
+    await post(4, unanswered);
     while (posted < MESSAGES) await post(Math.min(20, MESSAGES - posted));
     await untilNothingWaits(pipeline, accepted, 180_000);
     const judgement = await judgeWhenQuiet(pipeline, accepted);

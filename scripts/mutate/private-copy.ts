@@ -13,7 +13,7 @@ export interface PrivateCopy {
  * not: they must be found in the copy.
  */
 export function makePrivateCopy(root: string): PrivateCopy {
-  const folder = mkdtempSync(join(tmpdir(), 'tickmark-mutate-'));
+  const folder = mkdtempSync(join(tmpdir(), 'mutated-tickmark-'));
   for (const file of listFiles(root)) {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
     cpSync(join(root, file), join(folder, file));

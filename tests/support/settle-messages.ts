@@ -2,10 +2,10 @@ import { waitFor } from '@tickmark/testing';
 import { judgeMessages, type JudgedRow, type Judgement } from './judge-messages.ts';
 import type { Pipeline } from './pipeline.ts';
 
-/** Longer than the fence, a call and its record: what is claimed for so long is claimed by a worker that is dead. */
+/** Longer than the fence, a call and its record: what is claimed for so long without an outcome is claimed by a worker that is dead. */
 const DEAD_CLAIM_SECONDS = 20;
 
-/** Waits until every accepted message has a row and none waits or is claimed. Dead workers' claims are made a minute older, not waited for. */
+/** Waits until every accepted message has a row, none waits or is claimed, and no call is under way whose callback came first. Dead workers' claims are made a minute older, not waited for. */
 export async function untilNothingWaits(pipeline: Pipeline, accepted: readonly string[], timeoutMs: number): Promise<void> {
   const { sql } = pipeline.db;
   await waitFor(
@@ -16,7 +16,8 @@ export async function untilNothingWaits(pipeline: Pipeline, accepted: readonly s
           AND claimed_at > now() - interval '1 minute'`;
       const [count] = await sql<{ there: number; open: number }[]>`
         SELECT count(*) FILTER (WHERE id = ANY (${accepted}::uuid[]))::int AS there,
-          count(*) FILTER (WHERE status IN ('accepted', 'scheduled', 'retrying', 'sending'))::int AS open
+          count(*) FILTER (WHERE status IN ('accepted', 'scheduled', 'retrying', 'sending')
+            OR (outcome IS NULL AND claimed_at > now() - ${DEAD_CLAIM_SECONDS} * interval '1 second'))::int AS open
         FROM whatsapp_messages`;
       return count?.there === accepted.length && count.open === 0;
     },
