@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { randomPhone, waitFor } from '@tickmark/testing';
-import { runCli } from '../apps/cli/src/run-cli.ts';
 import { startPipeline, type Pipeline } from './support/pipeline.ts';
+import { tickmark } from './support/tickmark.ts';
 
 /** At 25 per second they take five seconds: long enough to be stopped in between. */
 const CAMPAIGN_MESSAGES = 120;
@@ -14,20 +14,6 @@ beforeAll(async () => {
   pipeline = await startPipeline({ apps: ['ingress', 'worker', 'simulator'], mps: MPS, env: { STATUS_CALLBACKS: 'off' } });
 }, 120_000);
 afterAll(() => pipeline.stop(), 120_000);
-
-/** Runs the command. @returns its answer, and when it was there */
-async function tickmark(...args: string[]): Promise<{ answer: Record<string, unknown>; atMs: number }> {
-  let out = '';
-  let complaints = '';
-  const code = await runCli([...args, '--reason', 'a test', '--json'], {
-    env: pipeline.env,
-    writeOut: (text) => (out += text),
-    writeError: (text) => (complaints += text),
-  });
-  const atMs = Date.now();
-  expect({ code, complaints }).toMatchObject({ code: 0 });
-  return { answer: JSON.parse(out) as Record<string, unknown>, atMs };
-}
 
 /** @returns the recipients, each of whom gets one message */
 async function accept(campaign: string, count: number): Promise<Set<string>> {
@@ -53,7 +39,7 @@ it.each([
     await pipeline.control('settings', 'PUT', { latencyMs: 50 });
     const spring = await accept('spring', CAMPAIGN_MESSAGES);
     await waitFor(async () => (await callsOf(spring)).length > 10, { intervalMs: 100 });
-    const { answer, atMs } = await tickmark('pause', ...target);
+    const { answer, atMs } = await tickmark(pipeline, 'pause', ...target);
     expect(answer).toMatchObject({ state: 'paused', opened: true });
 
     const autumn = await accept('autumn', 20);
@@ -67,7 +53,7 @@ it.each([
     if (!othersGoOn) expect(await callsOf(autumn)).toEqual([]);
     console.log(`stop of ${target.join(' ')}: ${calls.length} of ${CAMPAIGN_MESSAGES} had left, 0 after ${JSON.stringify(answer)}`);
 
-    await tickmark('resume', ...target);
+    await tickmark(pipeline, 'resume', ...target);
     await waitFor(async () => (await callsOf(spring)).length === CAMPAIGN_MESSAGES && (await callsOf(autumn)).length === 20, {
       timeoutMs: 60_000,
       intervalMs: 250,
