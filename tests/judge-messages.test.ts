@@ -30,15 +30,17 @@ function judge(rows: JudgedRow[], creates: Ledger['creates'], callbacks: Ledger[
 }
 
 it('rows that say what the ledger has are counted and nothing is found', () => {
-  const rows = [row('a', 'read'), ours('b', 'failed'), ours('c', 'unknown'), ours('d', 'unknown'), row('e', 'undelivered')];
-  const creates = [create('a'), refused('b'), create('d', { outcome: 'created-answer-lost' }), create('e')];
+  const unknown = [ours('c', 'unknown'), ours('d', 'unknown'), ours('f', 'unknown')];
+  const rows = [row('a', 'read'), ours('b', 'failed'), ...unknown, row('e', 'undelivered')];
+  const creates = [create('a'), refused('b'), create('d', { outcome: 'created-answer-lost' }), create('e'), refused('f', 500)];
   const callbacks = [told('a', 'read'), told('a', 'sent'), told('e', 'sent'), told('e', 'undelivered')];
   expect(judge(rows, creates, callbacks)).toEqual({
-    rows: 5,
+    rows: 6,
     created: 3,
     refused: 1,
     unknownCreated: 1,
-    unknownAbsent: 1,
+    unknownAbsent: 2,
+    unknownUncalled: 1,
     twice: [],
     lost: [],
     disagreeing: [],

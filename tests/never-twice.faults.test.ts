@@ -8,10 +8,14 @@ import { postUntilAccepted } from './support/messages.ts';
 import { startPipeline, type Ledger, type Pipeline } from './support/pipeline.ts';
 import { judgeWhenQuiet, untilNothingWaits } from './support/settle-messages.ts';
 
-const MESSAGES = fullOrReduced(2_000, 500);
+const FULL_COUNT = 2_000;
+const MESSAGES = fullOrReduced(FULL_COUNT, 500);
 const KILLS = { perFailpoint: 2, atRandom: 4 };
-/** 2 % of the full count. What is unknown and absent comes of the kills, of which there are as many for a reduced count. */
-const ABSENT_MAX = 40;
+/**
+ * What is unknown and absent comes of the kills, a message or two each (claimed, and not called for when its worker died), and of the calls that
+ * fail before the creation (3 in 1,000). A reduced count has as many kills, so it may have as many of them as the full count, not as large a share.
+ */
+const ABSENT_MAX = 0.02 * FULL_COUNT;
 const seed = chooseSeed();
 const random = seededRandom(seed);
 
@@ -86,7 +90,7 @@ function describe({ twice, lost, disagreeing, ...counts }: Judgement, { creates 
   const absentShare = ((100 * counts.unknownAbsent) / counts.rows).toFixed(1);
   return [
     `${counts.rows} rows, ${counts.created} created, ${counts.refused} refused, ${twice.length} twice, ${lost.length} lost`,
-    `${disagreeing.length} disagree, unknown: ${counts.unknownCreated} created and ${counts.unknownAbsent} absent (${absentShare} %)`,
+    `${disagreeing.length} disagree, unknown: ${counts.unknownCreated} created and ${counts.unknownAbsent} absent (${absentShare} %), of which ${counts.unknownUncalled} never called for`,
     `${creates.length} calls, ${creates.filter(isFaulty).length} of them with a faulty answer`,
     `killed ${Object.entries(killed)
       .map(([line, count]) => `${line} ${count}`)
@@ -107,7 +111,7 @@ it(
     await pipeline.startWorker();
     await post(4, unanswered);
     while (posted < MESSAGES) await post(Math.min(20, MESSAGES - posted));
-    await untilNothingWaits(pipeline, accepted, 180_000);
+    await untilNothingWaits(pipeline, accepted, 600_000);
     const judgement = await judgeWhenQuiet(pipeline, accepted);
     console.log(`never twice: ${describe(judgement, await pipeline.ledger(), killed)}`);
     const { twice, lost, disagreeing, rows, created, refused, unknownCreated, unknownAbsent } = judgement;
@@ -116,6 +120,6 @@ it(
     expect(unknownAbsent).toBeLessThanOrEqual(ABSENT_MAX);
     for (const failpoint of SEND_FAILPOINTS) expect(killed[failpoint]).toBeGreaterThanOrEqual(2);
   },
-  // Some 90 s on two idle cores; patient with busy ones.
-  fullOrReduced(900_000, 600_000),
+  // Minutes on two idle cores; patient with busy ones, where the start of a process alone takes half a minute.
+  1_500_000,
 );

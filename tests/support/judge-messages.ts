@@ -16,6 +16,8 @@ export interface Judgement {
   /** Rows that stay `unknown`: the message exists at Twilio (nobody told us), or it does not. */
   unknownCreated: number;
   unknownAbsent: number;
+  /** Of the absent ones: never called for, because a worker died between the claim and the call. The others' call was lost on its way. */
+  unknownUncalled: number;
   /** Messages that were created more than once. */
   twice: string[];
   /** Accepted but without a row; or neither created, refused nor unknown. */
@@ -39,6 +41,7 @@ export function judgeMessages(accepted: readonly string[], rows: readonly Judged
     refused: 0,
     unknownCreated: 0,
     unknownAbsent: 0,
+    unknownUncalled: 0,
     twice: [...byMessage].filter(([, creates]) => creates.filter(isCreated).length > 1).map(([id]) => id),
     lost: accepted.filter((id) => !known.has(id)),
     disagreeing: [...byMessage.keys()].filter((id) => !known.has(id)).map((id) => `${id}: called for, but no row has this id`),
@@ -71,6 +74,7 @@ function judgeRow(row: JudgedRow, creates: readonly Create[], callbacks: Readonl
   if (row.status === 'unknown' && row.messageSid === null) {
     if (created) judgement.unknownCreated++;
     else judgement.unknownAbsent++;
+    if (creates.length === 0) judgement.unknownUncalled++;
   } else if (created) {
     const { taken, told } = toldOf(created.sid, callbacks);
     if (row.messageSid !== created.sid || isFurther(taken, row.status) || isFurther(row.status, told))

@@ -61,7 +61,7 @@ export async function killWorkers(
 async function untilItsEnd(worker: SpawnedProcess, kill: Kill): Promise<void> {
   if ('afterMs' in kill) return pause(kill.afterMs);
   const isStop = (message: unknown) => (message as { failpoint?: string }).failpoint === kill.failpoint;
-  await worker.waitForMessage(isStop, { timeoutMs: 60_000 });
+  await worker.waitForMessage(isStop, { timeoutMs: 180_000 });
 }
 
 async function feedUntil(end: Promise<void>, feed: (time: number) => Promise<void>): Promise<void> {
