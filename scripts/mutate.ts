@@ -32,12 +32,10 @@ await requireGreen();
 const survivors: string[] = [];
 for (const mutation of chosen) {
   const started = performance.now();
-  const verdict = await tryMutation(mutation);
-  if (verdict !== 'killed') survivors.push(mutation.name);
-  console.log(
-    `${verdict === 'killed' ? 'killed  ' : 'SURVIVED'} ${mutation.name} (${((performance.now() - started) / 1000).toFixed(0)} s)`,
-  );
-  if (verdict !== 'killed') console.log(`         ${verdict}`);
+  const { killed, told } = await tryMutation(mutation);
+  if (!killed) survivors.push(mutation.name);
+  console.log(`${killed ? 'killed  ' : 'SURVIVED'} ${mutation.name} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
+  for (const line of told) console.log(`         ${line}`);
 }
 console.log(`${chosen.length - survivors.length} killed, ${survivors.length} survived`);
 process.exit(survivors.length > 0 ? 1 : 0);
@@ -47,18 +45,19 @@ async function requireGreen(): Promise<void> {
   const fast = [...new Set(chosen.flatMap(({ noticedBy }) => noticedBy))];
   const slow = values.faults ? [...new Set(chosen.flatMap(({ noticedByFaults = [] }) => noticedByFaults))] : [];
   for (const files of [fast, slow].filter((list) => list.length > 0)) {
-    const { failedFiles, broken, passed } = await runTests(copy.folder, files);
+    const { failedFiles, failures, broken, passed } = await runTests(copy.folder, files);
     if (broken === undefined && failedFiles.length === 0) {
       console.log(`${passed} tests of ${files.length} files pass without a mutation`);
       continue;
     }
-    console.error(`these fail without any mutation: ${failedFiles.join(', ')}\n${broken ?? ''}`);
+    console.error(`these fail without any mutation: ${failedFiles.join(', ')}\n${[...failures, broken ?? ''].join('\n')}`);
     process.exit(1);
   }
 }
 
-/** @returns `killed` when every file that has to notice did, else what happened. */
-async function tryMutation(mutation: Mutation): Promise<string> {
+/** @returns killed: every file that has to notice did; told: what the last one to fail said, or why the mutation survived */
+async function tryMutation(mutation: Mutation): Promise<{ killed: boolean; told: string[] }> {
+  let told: string[] = [];
   const originals = new Map(mutation.edits.map(({ file }) => [file, readFileSync(join(copy.folder, file), 'utf8')]));
   try {
     for (const { file, search, replace } of mutation.edits) {
@@ -69,12 +68,13 @@ async function tryMutation(mutation: Mutation): Promise<string> {
       );
     }
     for (const files of testsOf(mutation)) {
-      const { failedFiles, broken } = await runTests(copy.folder, files);
-      if (broken !== undefined) return `the mutated code could not be tested:\n${broken}`;
+      const { failedFiles, failures, broken } = await runTests(copy.folder, files);
+      if (broken !== undefined) return { killed: false, told: [`the mutated code could not be tested:\n${broken}`] };
       const blind = files.filter((file) => !failedFiles.includes(file));
-      if (blind.length > 0) return `not noticed by ${blind.join(', ')}`;
+      if (blind.length > 0) return { killed: false, told: [`not noticed by ${blind.join(', ')}`] };
+      told = failures.slice(0, 1);
     }
-    return 'killed';
+    return { killed: true, told };
   } finally {
     for (const [file, text] of originals) writeFileSync(join(copy.folder, file), text);
   }
