@@ -48,7 +48,7 @@ const stages: Stage[] = [
   { name: 'check', command: [process.execPath, 'scripts/check.mjs'] },
   { name: 'build', command: [bin('tsc'), '-b'], after: removeBuild },
   tests('tests'),
-  tests('tests with process kills', ['--config', 'vitest.faults.config.ts']),
+  tests('tests with process kills', ['--config', 'vitest.faults.config.ts'], { TICKMARK_TEST_FULL: '1' }),
   tests('delivery and queues on PostgreSQL 15', ['packages/delivery', 'packages/queues'], { TICKMARK_TEST_POSTGRES: '15' }),
   { name: 'start --once', command: [process.execPath, ...source, 'scripts/start.ts', '--once'] },
 ];
