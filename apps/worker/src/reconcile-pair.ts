@@ -2,11 +2,11 @@ import {
   adoptListed,
   recordFailedLooks,
   recordLooks,
-  resendUnknown,
   type Database,
   type DueUnknown,
   type ListVerdict,
   type Look,
+  type ResentMessage,
   type UnknownPair,
 } from '@tickmark/delivery';
 import { LISTED_BEFORE_CLAIM_MS, type ListedMessage, type StatusEvent } from '@tickmark/domain';
@@ -93,7 +93,7 @@ function toStatusEvent({ messageSid, rawStatus, errorCode, from, messagingServic
 }
 
 async function keepLooks(deps: ReconcilePairDeps, pair: UnknownPair, judged: readonly Judged[]): Promise<void> {
-  await recordLooks(deps.db, judged.flatMap(toLook));
+  const resent = await recordLooks(deps.db, judged.flatMap(toLook));
   const notNow = judged.filter(({ found }) => found === null);
   await recordFailedLooks(
     deps.db,
@@ -101,11 +101,20 @@ async function keepLooks(deps: ReconcilePairDeps, pair: UnknownPair, judged: rea
   );
   for (const { attempt, found, candidates } of judged) {
     if (found !== null) deps.metrics.reconciled.inc({ result: found });
-    const resent = found === 'absent' && (await resend(deps, attempt));
     const { id: messageId, attempt: number, looks } = attempt;
-    const told = { messageId, attempt: number, sender: pair.sender, look: looks + 1, found, candidates: candidates.length, resent };
+    const isResent = resent.some(({ id }) => id === messageId);
+    const told = {
+      messageId,
+      attempt: number,
+      sender: pair.sender,
+      look: looks + 1,
+      found,
+      candidates: candidates.length,
+      resent: isResent,
+    };
     deps.log.info(told, 'unknown outcome looked up');
   }
+  if (resent.length > 0) await addJobs(deps, resent);
 }
 
 function toLook({ attempt, found, candidates }: Judged): Look[] {
@@ -113,13 +122,13 @@ function toLook({ attempt, found, candidates }: Judged): Look[] {
   return [{ id: attempt.id, attempt: attempt.attempt, looksBefore: attempt.looks, kind: found, candidates }];
 }
 
-/** The guards are the statement's: twice absent, five minutes old, once. */
-async function resend({ db, producers, metrics }: ReconcilePairDeps, { id, attempt }: DueUnknown): Promise<boolean> {
-  const row = await resendUnknown(db, { id, attempt, by: 'policy' });
-  if (row === null) return false;
-  metrics.reconciled.inc({ result: 'resent' });
-  metrics.messageStatus.inc({ status: 'retrying' });
-  // Should Redis be away, the sweeper gives it its job.
-  await producers.addSend([row]);
-  return true;
+async function addJobs({ producers, metrics, log }: ReconcilePairDeps, resent: readonly ResentMessage[]): Promise<void> {
+  metrics.reconciled.inc({ result: 'resent' }, resent.length);
+  metrics.messageStatus.inc({ status: 'retrying' }, resent.length);
+  try {
+    await producers.addSend(resent);
+  } catch (error) {
+    // The look itself was good; the sweeper gives them their jobs.
+    log.warn({ err: error, messages: resent.length }, 'messages to be sent once more could not be added to their queue');
+  }
 }

@@ -123,6 +123,23 @@ describe('a message that was not created', () => {
     expect(await createdOf(message)).toMatchObject([{ a: 2 }]);
   });
 
+  it('and whose job could not be added is sent all the same, and so is what was looked up with it', async () => {
+    const first = await sendUnknown('proxy-429', { onUnknown: 'resend' });
+    const second = await sendUnknown('proxy-429', { onUnknown: 'resend', recipient: first.recipient });
+    await sendKnown();
+    const pass = async (seconds: number, deps: Partial<ReconcilerDeps> = {}) => {
+      for (const message of [first, second]) await letPass(seconds, message);
+      await look(deps);
+    };
+    await pass(61);
+    await pass(240, { producers: { ...harness.producers, addSend: () => Promise.reject(new Error('Redis is away')) } });
+    for (const message of [first, second]) {
+      await untilStatus(message.id, 'queued');
+      expect(await searchOf(message)).toMatchObject({ looks: 2, absences: 2 });
+      expect(await createdOf(message)).toMatchObject([{ a: 2 }]);
+    }
+  });
+
   it('a second unknown outcome of the same message is left to a person', async () => {
     const message = await sendUnknown('reset-before-create', { onUnknown: 'resend' });
     await sendKnown();

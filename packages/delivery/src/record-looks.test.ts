@@ -65,3 +65,32 @@ it('a search that was forgotten while a look was under way begins anew', async (
   await recordLooks(room.db, [look(id, { looksBefore: 1 })]);
   expect(await searchOf(id)).toBeNull();
 });
+
+it('a second proof and the resend that follows from it are one: neither is kept without the other', async () => {
+  const { id } = await unknownMessage(room, 301, { onUnknown: 'resend' });
+  await recordLooks(room.db, [look(id)]);
+  // Something in the way of the resend alone: its entry in the audit log.
+  await room.db.sql`ALTER TABLE audit_log ADD CONSTRAINT no_resend CHECK (action <> 'unknown_resent')`;
+  await expect(recordLooks(room.db, [look(id, { looksBefore: 1 })])).rejects.toThrow('no_resend');
+  expect([await searchOf(id), await room.row(id)]).toMatchObject([{ looks: 1, absences: 1 }, { status: 'unknown' }]);
+  await room.db.sql`ALTER TABLE audit_log DROP CONSTRAINT no_resend`;
+  expect(await recordLooks(room.db, [look(id, { looksBefore: 1 })])).toEqual([{ id, sender: 'support', priority: 'bulk' }]);
+  expect([await searchOf(id), await room.row(id)]).toMatchObject([
+    { looks: 2, absences: 2 },
+    { status: 'retrying', resends: 1 },
+  ]);
+});
+
+it('of several looks each is resent by itself, and only what its policy and the proof allow', async () => {
+  const [once, twice, other, held] = await Promise.all(
+    (['resend', 'resend', 'resend', 'hold'] as const).map((onUnknown) => unknownMessage(room, 301, { onUnknown })),
+  );
+  const ids = [twice, other, held].map((message) => message?.id ?? '');
+  await recordLooks(
+    room.db,
+    ids.map((id) => look(id)),
+  );
+  const looks = [look(once?.id ?? ''), ...ids.map((id) => look(id, { looksBefore: 1 }))];
+  expect((await recordLooks(room.db, looks)).map(({ id }) => id)).toEqual([twice?.id, other?.id]);
+  expect((await room.row(held?.id ?? ''))?.['status']).toBe('unknown');
+});

@@ -1,6 +1,7 @@
 import type { ListedMessage } from '@tickmark/domain';
 import type postgres from 'postgres';
-import { inStatement, type Database } from './database.ts';
+import { inStatement, inTransaction, type Database } from './database.ts';
+import { resendUnknownIn, type ResentMessage } from './resend-unknown.ts';
 import { settleBatch } from './settle-batch.ts';
 
 /** What one look at Twilio's list found out about one unknown attempt. */
@@ -27,14 +28,31 @@ export interface Candidate {
 /**
  * Writes down what looks found. A row that is no longer unknown, or not with this attempt, keeps nothing of it.
  *
- * A candidate takes back the absences that were proven before: something is there. Safe to repeat.
+ * A candidate takes back the absences that were proven before: something is there. What is proven absent often enough with this look is sent once
+ * more, if its policy says so: in the same transaction, so that no proof is kept whose resend was lost. Safe to repeat.
+ *
+ * @returns the messages that are sent once more and need a job
  */
-export async function recordLooks(db: Pick<Database, 'sql'>, looks: readonly Look[]): Promise<void> {
-  const settled = await settleBatch(looks, async (batch) => {
-    await inStatement(db.sql, (sql) => upsertLooks(sql, batch));
-    return batch.map(() => null);
+export async function recordLooks(db: Pick<Database, 'sql'>, looks: readonly Look[]): Promise<ResentMessage[]> {
+  const settled = await settleBatch(looks, (batch) => inTransaction(db.sql, (tx) => recordBatch(tx, batch)));
+  return settled.flatMap((result) => {
+    if (!result.ok) throw result.error;
+    return result.value ?? [];
   });
-  for (const result of settled) if (!result.ok) throw result.error;
+}
+
+async function recordBatch(tx: postgres.ISql, batch: readonly Look[]): Promise<(ResentMessage | null)[]> {
+  await tx`
+    SELECT FROM whatsapp_messages WHERE id = ANY (${batch.map(({ id }) => id)}::uuid[])
+    -- In key order, so that two batches with the same rows wait for each other instead of for ever.
+    ORDER BY id FOR NO KEY UPDATE`;
+  await upsertLooks(tx, batch);
+  const resent: (ResentMessage | null)[] = [];
+  for (const { id, attempt, kind } of batch) {
+    // oxlint-disable-next-line no-await-in-loop -- one connection, and most often one look
+    resent.push(kind === 'absent' ? await resendUnknownIn(tx, { id, attempt, by: 'policy' }) : null);
+  }
+  return resent;
 }
 
 function upsertLooks(sql: postgres.ISql, looks: readonly Look[]) {

@@ -30,25 +30,31 @@ const SIBLING_SECONDS = 80;
  *
  * @returns null when a guard does not hold; nothing was changed then
  */
-export function resendUnknown(
-  db: Pick<Database, 'sql'>,
-  { id, attempt, by }: { id: string; attempt: number; by: Resolver },
-): Promise<ResentMessage | null> {
-  return inTransaction(db.sql, async (tx) => {
-    const [row] = await tx<ResentMessage[]>`
-      UPDATE whatsapp_messages m SET status = 'retrying', due_at = now(), resends = resends + 1, updated_at = now()
-      WHERE m.id = ${id} AND m.status = 'unknown' AND m.attempts = ${attempt} AND m.message_sid IS NULL
-        AND m.claimed_at < now() - ${RESOLVE_AFTER_SECONDS} * interval '1 second' AND m.sender IS NOT NULL
-        AND (SELECT s.absences FROM outcome_searches s WHERE s.message_id = m.id AND s.attempt = m.attempts) >= ${ABSENCES_MIN}
-        -- Another row sends it already: an adoption that was revoked had failed, and was retried.
-        AND NOT EXISTS (SELECT FROM whatsapp_messages r WHERE r.retry_of = m.id)
-        ${by === 'policy' ? tx`AND ${allowedByPolicy(tx)}` : tx``}
-      RETURNING m.id, m.sender, m.priority`;
-    if (!row) return null;
-    const [actor, reason] = by === 'policy' ? [SYSTEM_ACTOR, null] : [by.actor, by.reason];
-    await writeAudit(tx, [{ actor, action: 'unknown_resent', messageId: id, reason, details: { attempt } }]);
-    return row;
-  });
+export function resendUnknown(db: Pick<Database, 'sql'>, input: ResendInput): Promise<ResentMessage | null> {
+  return inTransaction(db.sql, (tx) => resendUnknownIn(tx, input));
+}
+
+export interface ResendInput {
+  id: string;
+  attempt: number;
+  by: Resolver;
+}
+
+/** The same within a transaction. */
+export async function resendUnknownIn(tx: postgres.ISql, { id, attempt, by }: ResendInput): Promise<ResentMessage | null> {
+  const [row] = await tx<ResentMessage[]>`
+    UPDATE whatsapp_messages m SET status = 'retrying', due_at = now(), resends = resends + 1, updated_at = now()
+    WHERE m.id = ${id} AND m.status = 'unknown' AND m.attempts = ${attempt} AND m.message_sid IS NULL
+      AND m.claimed_at < now() - ${RESOLVE_AFTER_SECONDS} * interval '1 second' AND m.sender IS NOT NULL
+      AND (SELECT s.absences FROM outcome_searches s WHERE s.message_id = m.id AND s.attempt = m.attempts) >= ${ABSENCES_MIN}
+      -- Another row sends it already: an adoption that was revoked had failed, and was retried.
+      AND NOT EXISTS (SELECT FROM whatsapp_messages r WHERE r.retry_of = m.id)
+      ${by === 'policy' ? tx`AND ${allowedByPolicy(tx)}` : tx``}
+    RETURNING m.id, m.sender, m.priority`;
+  if (!row) return null;
+  const [actor, reason] = by === 'policy' ? [SYSTEM_ACTOR, null] : [by.actor, by.reason];
+  await writeAudit(tx, [{ actor, action: 'unknown_resent', messageId: id, reason, details: { attempt } }]);
+  return row;
 }
 
 function allowedByPolicy(tx: postgres.ISql) {
