@@ -1,5 +1,6 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { ARRAY_TYPES } from './array-types.ts';
 import { openLanes, type Lanes } from './database-lanes.ts';
 
 /** Longest run of one statement; every batched statement ends far below it. */
@@ -77,6 +78,8 @@ function connectionOptions({ prepare, applicationName, max, settings }: Omit<Dat
     idle_timeout: IDLE_TIMEOUT_SECONDS,
     keep_alive: KEEP_ALIVE_SECONDS,
     backoff: reconnectDelaySeconds,
+    fetch_types: false,
+    types: ARRAY_TYPES,
     onnotice: () => {},
     connection: {
       application_name: applicationName,
