@@ -161,6 +161,12 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['packages/delivery/src/insert-retries.test.ts'],
   },
   {
+    name: 'hand-over: what Twilio answered is dropped when Postgres cannot be told',
+    edits: [{ file: 'apps/worker/src/hand-over.ts', search: `await producers.addSendOutcome(call);`, replace: `void producers;` }],
+    noticedBy: ['apps/worker/src/processors/send-outcome.test.ts'],
+    noticedByFaults: ['tests/database-outage.faults.test.ts'],
+  },
+  {
     name: 'rank guard: the status that came last wins',
     edits: [
       {

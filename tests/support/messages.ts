@@ -16,7 +16,9 @@ export async function postUntilAccepted(pipeline: Pipeline, { key, request }: Me
     async () => {
       const response = await pipeline.post('/v1/messages', request, { 'idempotency-key': key });
       const body = (await response.json()) as { id?: string };
-      if (response.status < 500 && response.status !== 202) return { refused: `${response.status} ${JSON.stringify(body)}` };
+      // 408: a busy machine, and certainly not accepted.
+      if (response.status < 500 && response.status !== 202 && response.status !== 408)
+        return { refused: `${response.status} ${JSON.stringify(body)}` };
       return response.status === 202 && body.id !== undefined && { id: body.id };
     },
     { timeoutMs: 60_000, intervalMs: 200, message: 'a message to be accepted' },

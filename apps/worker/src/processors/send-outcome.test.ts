@@ -56,13 +56,25 @@ it('what came while the database was away is recorded when it is back, and acted
   expect(harness.twilio.creates).toHaveLength(before + 4);
 });
 
+/** Whether a statement of the worker waits for a row that somebody has locked. */
+async function isWaitedFor(): Promise<boolean> {
+  const waiting = await harness.db.sql`
+    SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'worker' AND wait_event_type = 'Lock'`;
+  return waiting.length > 0;
+}
+
 it('a claim whose answer was lost with the database is given back, and the message is sent once', async () => {
   const message = harness.message();
   await insertAccepted(harness.db, [message]);
   const before = harness.twilio.creates.length;
   harness.answerWith(() => created());
-  harness.gates.database.stall('answers');
-  await harness.producers.addSend([message]);
+  await harness.db.sql.begin(async (tx) => {
+    // The claim waits for the row until its answer cannot come any more.
+    await tx`SELECT FROM whatsapp_messages WHERE id = ${message.id} FOR UPDATE`;
+    await harness.producers.addSend([message]);
+    await waitFor(isWaitedFor, { ...OUTAGE, intervalMs: 10 });
+    harness.gates.database.stall('answers');
+  });
   await waitFor(async () => (await harness.row(message.id))?.status === 'sending', OUTAGE);
   await harness.gates.database.close();
   await waitFor(() => said(message.id, /^claim handed back/), OUTAGE);
