@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { acceptedMessage } from '@tickmark/testing';
 import { afterEach, expect, it } from 'vitest';
-import { openBreaker } from './breakers.ts';
+import { openBreaker, takeProbe } from './breakers.ts';
 import { cancelMessages } from './cancel-messages.ts';
 import { deleteCancelRequests, deleteEndedStops } from './delete-leftovers.ts';
 import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
@@ -70,4 +70,16 @@ it('stops that ended long ago are deleted; those that count stay, and those whos
   expect((await listStops(room.db)).map(({ target }) => target)).toEqual(['*', 'running']);
   expect(await breaker('recent')).toMatchObject({ level: 1 });
   expect(await breaker('old')).toMatchObject({ level: 0 });
+});
+
+it('the breaker of an account ends when nobody has tried it for so long: nobody uses its credentials any more', async () => {
+  const open = (scope: 'account' | 'sender', target: string) =>
+    openBreaker(room.db, { scope, target, errorCode: 20003, reason: 'credentials', pause: null });
+  for (const target of ['rotated', 'tried', 'fresh']) await open('account', target);
+  await open('sender', 'nobody');
+  await room.db
+    .sql`UPDATE send_stops SET opened_at = now() - interval '3 days', probed_at = now() - interval '25 hours' WHERE target <> 'fresh'`;
+  expect(await takeProbe(room.db, { scope: 'account', target: 'tried' }, 300_000)).toBe(true);
+  expect(await deleteEndedStops(room.db, { endedForSeconds: DAY_SECONDS })).toBe(1);
+  expect((await listStops(room.db)).map(({ target }) => target)).toEqual(['fresh', 'tried', 'nobody']);
 });

@@ -30,8 +30,10 @@ export function deleteCancelRequests(db: Pick<Database, 'sql'>, { olderThanSecon
 }
 
 /**
- * Deletes stops that ended by their time so long ago. What a breaker's next pause depends on (how often it opened within the hour) must be
- * younger. Safe to repeat. @returns how many
+ * Deletes stops that ended by their time so long ago, and breakers of accounts that nobody has tried for so long: whoever had the credentials
+ * would have, every few minutes. What a breaker's next pause depends on (how often it opened within the hour) must be younger. Safe to repeat.
+ *
+ * @returns how many
  */
 export function deleteEndedStops(db: Pick<Database, 'sql'>, { endedForSeconds }: { endedForSeconds: number }): Promise<number> {
   return deletePages(() =>
@@ -41,6 +43,8 @@ export function deleteEndedStops(db: Pick<Database, 'sql'>, { endedForSeconds }:
         WITH ended AS MATERIALIZED (
           SELECT scope, target, source FROM send_stops
           WHERE until < now() - ${endedForSeconds} * interval '1 second'
+            OR (scope = 'account' AND source = 'breaker' AND until IS NULL
+              AND GREATEST(opened_at, probed_at) < now() - ${endedForSeconds} * interval '1 second')
           LIMIT ${PAGE_ROWS}
           FOR UPDATE SKIP LOCKED
         )

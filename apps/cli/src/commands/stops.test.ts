@@ -138,6 +138,15 @@ describe('tickmark resume', () => {
   });
 });
 
+describe('tickmark resume of one thing while the breaker of an account is open', () => {
+  it('says that it may be of credentials that nobody uses any more, and how to be sure', async () => {
+    await openStop(db, { scope: 'account', target: '0123456789abcdef', source: 'breaker', forMs: null, actor: 'system' });
+    const { err } = await run(['resume', 'sender', 'support', '--reason', 'x'], env);
+    expect(err).toMatch(/may be stopped.*credentials.*tickmark resume all/);
+    expect(err).not.toContain('All sending is');
+  });
+});
+
 describe('both', () => {
   it.each([
     ['no scope', ['pause', '--reason', 'x']],

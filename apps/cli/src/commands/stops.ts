@@ -90,10 +90,15 @@ async function findOtherStops(db: Database, { listSenders, listStops }: Delivery
   if (senders.some(({ alias, state }) => alias === target && state === 'paused')) {
     hints.push(`The state of sender "${target}" in the table senders is "paused": set it to "active".`);
   }
-  const stopsAll = (await listStops(db)).some((stop) => stop.scope === 'all' || stop.scope === 'account');
-  if (stopsAll) hints.push('All sending is still stopped: run tickmark resume all.');
+  const stops = await listStops(db);
+  if (stops.some((stop) => stop.scope === 'all')) hints.push('All sending is still stopped: run tickmark resume all.');
+  // Which credentials the workers have is not known here.
+  else if (stops.some((stop) => stop.scope === 'account')) hints.push(ACCOUNT_MAY_BE_STOPPED);
   return hints;
 }
+
+const ACCOUNT_MAY_BE_STOPPED =
+  'All sending may be stopped: the circuit breaker of an account is open, unless it is of credentials that were replaced; tickmark resume all closes it.';
 
 async function listAccounts(db: Database, { listStops }: Delivery): Promise<StopTarget[]> {
   return (await listStops(db)).filter(({ scope, source }) => scope === 'account' && source === 'breaker');
