@@ -1,7 +1,7 @@
 import { findWaiting, type Database, type WaitingCursor } from '@tickmark/delivery';
 import type { Producers } from '@tickmark/queues';
 import type { Clock } from '@tickmark/runtime';
-import { ENQUEUE_AHEAD_MS, toSendJob } from './processors/intake.ts';
+import { ENQUEUE_AHEAD_MS, toSendJob } from './to-send-job.ts';
 
 const PAGE_ROWS = 500;
 

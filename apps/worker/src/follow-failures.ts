@@ -3,8 +3,8 @@ import { decideOnFailure, projectTwilioStatus, type StatusEvent } from '@tickmar
 import type { Clock, Logger, Metrics, Settled } from '@tickmark/runtime';
 import type { Producers } from '@tickmark/queues';
 import type { ErrorPolicies } from './error-policies.ts';
-import { toSendJob } from './processors/intake.ts';
 import type { SendSignals } from './send-signals.ts';
+import { toSendJob } from './to-send-job.ts';
 
 export interface FollowFailuresDeps {
   db: Database;

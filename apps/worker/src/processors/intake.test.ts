@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { insertAccepted } from '@tickmark/delivery';
 import { waitFor } from '@tickmark/testing';
 import { createWorkerHarness, type WorkerHarness } from '../fixtures/worker-harness.ts';
-import { toSendJob } from './intake.ts';
 
 let harness: WorkerHarness;
 beforeAll(async () => {
@@ -32,15 +31,4 @@ it('the same key with another body changes nothing and is counted', async () => 
   await waitFor(async () => (await harness.row(message.id))?.status === 'queued');
   await harness.producers.addIntake([{ ...message, requestHash: 'b'.repeat(64) }, harness.message()], 'bulk');
   await waitFor(async () => (await harness.metrics.idempotencyConflicts.get()).values[0]?.value === 1);
-});
-
-it('a row that is due in more than an hour gets no job yet, one that is due sooner a delayed one', () => {
-  const now = new Date('2026-01-01T00:00:00Z');
-  const row = { id: 'x', sender: 'support', priority: 'bulk' as const, waiting: true };
-  expect(toSendJob({ ...row, dueAt: new Date(now.getTime() + 3_600_001) }, now)).toEqual([]);
-  expect(toSendJob({ ...row, dueAt: new Date(now.getTime() + 1_000) }, now)).toEqual([
-    { id: 'x', sender: 'support', priority: 'bulk', delayMs: 1_000 },
-  ]);
-  expect(toSendJob({ ...row, dueAt: now }, now)).toEqual([{ id: 'x', sender: 'support', priority: 'bulk' }]);
-  expect(toSendJob({ ...row, waiting: false, dueAt: now }, now)).toEqual([]);
 });

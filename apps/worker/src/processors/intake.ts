@@ -1,10 +1,8 @@
 import { insertAccepted, type Database, type InsertedMessage } from '@tickmark/delivery';
 import type { Clock, Failpoints, Logger, Metrics } from '@tickmark/runtime';
-import { done, type IntakePayload, type Outcome, type Producers, type RunningJob, type SendJob } from '@tickmark/queues';
+import { done, type IntakePayload, type Outcome, type Producers, type RunningJob } from '@tickmark/queues';
 import { keepDeadLetters } from '../keep-dead-letters.ts';
-
-/** Rows due later than this are left to the sweeper: a delayed job is only an alarm clock, and a full Redis is no calendar. */
-export const ENQUEUE_AHEAD_MS = 3_600_000;
+import { toSendJob } from '../to-send-job.ts';
 
 export interface IntakeDeps {
   db: Database;
@@ -27,16 +25,6 @@ export function createIntakeProcessor(deps: IntakeDeps) {
     countRows(deps, rows);
     return done();
   };
-}
-
-/** The send job of a waiting row; none when the row does not wait or is due too late. */
-export function toSendJob(
-  row: Pick<InsertedMessage, 'id' | 'sender' | 'priority' | 'dueAt'> & { waiting?: boolean },
-  now: Date,
-): SendJob[] {
-  const delayMs = Math.max(0, (row.dueAt?.getTime() ?? 0) - now.getTime());
-  if (row.waiting === false || delayMs > ENQUEUE_AHEAD_MS) return [];
-  return [{ id: row.id, sender: row.sender, priority: row.priority, ...(delayMs > 0 ? { delayMs } : {}) }];
 }
 
 function countRows({ metrics, log }: IntakeDeps, rows: readonly InsertedMessage[]): void {

@@ -12,7 +12,7 @@ import type { RecordBatches } from '../record-batches.ts';
 import { repeatUntilWritten } from '../repeat-until-written.ts';
 import { reportRecorded } from '../report-recorded.ts';
 import type { SendSignals } from '../send-signals.ts';
-import { ENQUEUE_AHEAD_MS } from './intake.ts';
+import { ENQUEUE_AHEAD_MS } from '../to-send-job.ts';
 
 /** Longest time from asking for the claim to the call. Beyond it the claim may soon be judged stale, so the call is not made. */
 const CLAIM_TO_CALL_MS_MAX = 5_000;

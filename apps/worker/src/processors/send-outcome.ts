@@ -5,7 +5,7 @@ import { keepDeadLetters } from '../keep-dead-letters.ts';
 import type { RecordBatches } from '../record-batches.ts';
 import { reportRecorded } from '../report-recorded.ts';
 import { settleEach } from '../settle-each.ts';
-import { toSendJob } from './intake.ts';
+import { toSendJob } from '../to-send-job.ts';
 
 export interface SendOutcomeDeps {
   db: Database;
