@@ -2,7 +2,6 @@ import { findControl, type ControlMessage, type Database } from '@tickmark/deliv
 import { LISTED_BEFORE_CLAIM_MS, type ListedMessage } from '@tickmark/domain';
 import type { Producers } from '@tickmark/queues';
 import type { MessageLister } from '@tickmark/twilio';
-import { isSpoolWaiting } from './is-spool-waiting.ts';
 
 /** How far from the attempt a known message of the sender may be and still show that the list covers that time. */
 const PERIOD_SECONDS = 600;
@@ -41,7 +40,6 @@ export function createAbsenceProof({ db, producers, lister }: AbsenceDeps): Abse
     return asked;
   };
   return async ({ senderAddress, claimedAt, known }) => {
-    if (await isSpoolWaiting()) return false;
     if ((await producers.oldestEvidenceAgeMs()) >= EVIDENCE_AGE_MS_MAX) return false;
     if (known.some(({ createdAt }) => Math.abs(createdAt.getTime() - claimedAt.getTime()) <= PERIOD_SECONDS * 1_000)) return true;
     const control = await findControl(db, { senderAddress, at: claimedAt, withinSeconds: PERIOD_SECONDS });
