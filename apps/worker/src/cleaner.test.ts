@@ -19,7 +19,7 @@ it('what nothing asks for any more is deleted, by one process at a time, and the
   );
   await db.sql`UPDATE cancel_requests SET requested_at = now() - interval '8 days' WHERE message_id = ${old}`;
   for (const target of ['ended', 'recent']) {
-    await openStop(db, { scope: 'campaign', target, source: 'breaker', actor: 'system', forMs: 0 });
+    await openStop(db, { scope: 'campaign', target, actor: 'ann', forMs: 0 });
   }
   await db.sql`UPDATE send_stops SET until = now() - interval '25 hours' WHERE target = 'ended'`;
   expect(await withAdvisoryLock(db, 'cleaner', () => cleanOnce(harness.deps))).toEqual({ ran: true, value: null });

@@ -55,7 +55,7 @@ it('what waits, is parked or is held beyond its validity expires and gets no job
 it('rows that were parked under a stop that is over get jobs, those under one that counts do not', async () => {
   const [freed, stopped] = [harness.message({ campaign: 'summer' }), harness.message({ campaign: 'winter' })];
   await insertAccepted(harness.db, [freed, stopped]);
-  const stop = { scope: 'campaign', source: 'operator', actor: 'ann', forMs: null } as const;
+  const stop = { scope: 'campaign', actor: 'ann', forMs: null } as const;
   for (const target of ['summer', 'winter']) await openStop(harness.db, { ...stop, target });
   const claims = [freed, stopped].map(({ id }) => ({ id, token: randomUUID() }));
   await claimForSending(harness.db, claims, RULES);

@@ -13,7 +13,7 @@ afterEach(async () => {
 
 const SUMMER = { scope: 'campaign', target: 'summer' } as const;
 const stopped = async (stop: StopTarget) => {
-  await openStop(room.db, { ...stop, source: 'operator', actor: 'ann', forMs: null });
+  await openStop(room.db, { ...stop, actor: 'ann', forMs: null });
 };
 
 /** Long enough for several looks. */

@@ -59,7 +59,7 @@ describe('a growing pause', () => {
   });
 
   it('leaves an operator’s stop of the same target alone', async () => {
-    await openStop(room.db, { ...SENDER, source: 'operator', actor: 'ann', forMs: null });
+    await openStop(room.db, { ...SENDER, actor: 'ann', forMs: null });
     await open();
     expect(await counting()).toHaveLength(2);
   });
@@ -82,7 +82,7 @@ describe('a breaker that waits for a repair', () => {
     expect(await takeProbe(room.db, SENDER, 0)).toBe(false);
     await open();
     expect(await takeProbe(room.db, SENDER, 0)).toBe(false);
-    await openStop(room.db, { ...ACCOUNT, source: 'operator', actor: 'ann', forMs: null });
+    await openStop(room.db, { ...ACCOUNT, actor: 'ann', forMs: null });
     expect(await takeProbe(room.db, ACCOUNT, 0)).toBe(false);
   });
 
@@ -120,11 +120,11 @@ describe('a probe', () => {
     expect(await claim(true)).toBe('stopped');
     await room.db.sql`TRUNCATE send_stops`;
     await open({ pause: null });
-    await openStop(room.db, { ...SENDER, source: 'operator', actor: 'ann', forMs: null });
+    await openStop(room.db, { ...SENDER, actor: 'ann', forMs: null });
     expect(await claim(true)).toBe('stopped');
     await room.db.sql`TRUNCATE send_stops`;
     await open({ ...ACCOUNT, pause: null });
-    await openStop(room.db, { scope: 'all', target: '*', source: 'operator', actor: 'ann', forMs: null });
+    await openStop(room.db, { scope: 'all', target: '*', actor: 'ann', forMs: null });
     expect(await claim(true)).toBe('stopped');
   });
 });

@@ -34,7 +34,7 @@ describe('a cancellation that came before its row could be found', () => {
   it('wins at once, whatever the message waits for', async () => {
     const later = await room.insert({ sendAt: new Date(Date.now() + HOUR_MS).toISOString() });
     const stopped = await room.insert({ sender: 'shop' });
-    await openStop(room.db, { scope: 'sender', target: 'shop', source: 'operator', actor: 'ann', forMs: null });
+    await openStop(room.db, { scope: 'sender', target: 'shop', actor: 'ann', forMs: null });
     for (const { id } of [later, stopped]) {
       await request(id);
       expect((await room.claim(id)).answer).toMatchObject({ ...ENDED, status: 'canceled' });

@@ -56,7 +56,7 @@ it('a cancellation stays, however old, as long as the retry of its message may b
 });
 
 it('stops that ended long ago are deleted; those that count stay, and those whose level still matters', async () => {
-  const stop = { source: 'operator', actor: 'ann' } as const;
+  const stop = { actor: 'ann' } as const;
   const pause = { firstMs: 1, longestMs: 1, quietMs: 3_600_000 };
   const breaker = (target: string) => openBreaker(room.db, { scope: 'sender', target, errorCode: 63018, reason: 'limit', pause });
   await openStop(room.db, { ...stop, scope: 'all', target: '*', forMs: null });

@@ -1,10 +1,11 @@
 import { describeError } from '@tickmark/domain';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CLAIM_RULES, deliveryRoom } from './fixtures/delivery-room.ts';
+import { openBreaker } from './breakers.ts';
 import { findWaiting } from './find-waiting.ts';
 import { getMessageDeliveryStatus } from './get-message-delivery-status.ts';
 import { insertAccepted } from './insert-accepted.ts';
-import { endStop, listStops, openStop, type OpenStop } from './send-stops.ts';
+import { endStop, listStops, openStop, type OpenStop, type StopTarget } from './send-stops.ts';
 
 const room = deliveryRoom();
 
@@ -12,8 +13,16 @@ afterEach(async () => {
   await room.db.sql`TRUNCATE send_stops, audit_log, whatsapp_messages`;
 });
 
-const BY_ANN = { source: 'operator', actor: 'ann', reason: 'wrong price', forMs: null } as const;
-const open = (stop: Partial<OpenStop> & Pick<OpenStop, 'scope' | 'target'>) => openStop(room.db, { ...BY_ANN, ...stop });
+const BY_ANN = { source: 'operator', actor: 'ann', reason: 'wrong price' } as const;
+const open = (stop: Partial<OpenStop> & StopTarget) => openStop(room.db, { ...BY_ANN, forMs: null, ...stop });
+const openPause = (target: string) =>
+  openBreaker(room.db, {
+    scope: 'sender',
+    target,
+    errorCode: 63018,
+    reason: 'limit',
+    pause: { firstMs: 60_000, longestMs: 60_000, quietMs: 0 },
+  });
 const audited = () => room.db.sql`SELECT actor, action, reason, details FROM audit_log ORDER BY id`;
 
 describe('a stop of everything, an account or a sender', () => {
@@ -41,7 +50,7 @@ describe('a stop of everything, an account or a sender', () => {
   it('tells when the last of several will end', async () => {
     const { id } = await room.insert();
     await open({ scope: 'all', target: '*', forMs: 10_000 });
-    await open({ scope: 'sender', target: 'support', source: 'breaker', forMs: 60_000 });
+    await openPause('support');
     await open({ scope: 'sender', target: 'shop', forMs: 90_000 });
     const [until] = await room.db.sql<[{ until: Date }]>`SELECT until FROM send_stops WHERE source = 'breaker'`;
     expect((await room.claim(id)).answer).toEqual({ kind: 'stopped', untilMs: until.until.getTime() });
@@ -129,9 +138,9 @@ describe('opening and ending', () => {
     expect(await audited()).toHaveLength(1);
   });
 
-  it('by the system is not in the audit log, and by a person of a breaker is', async () => {
+  it('a breaker is in the audit log when a person ends it, not when it opens', async () => {
     const breaker = { scope: 'sender', target: 'support', source: 'breaker' } as const;
-    await open({ ...breaker, actor: 'system', errorCode: 63018, level: 2, forMs: 60_000 });
+    await openPause('support');
     expect(await audited()).toEqual([]);
     await endStop(room.db, { ...breaker, actor: 'ann', reason: 'limit raised' });
     expect(await audited()).toMatchObject([{ action: 'stop_ended', details: breaker }]);
@@ -140,8 +149,8 @@ describe('opening and ending', () => {
   it('an operator and a breaker hold the same target without undoing each other', async () => {
     const { id } = await room.insert();
     await open({ scope: 'sender', target: 'support' });
-    await open({ scope: 'sender', target: 'support', source: 'breaker', actor: 'system' });
-    await endStop(room.db, { scope: 'sender', target: 'support', source: 'breaker', actor: 'system' });
+    await openPause('support');
+    await endStop(room.db, { scope: 'sender', target: 'support', source: 'breaker', actor: 'ann' });
     expect((await room.claim(id)).answer).toMatchObject({ kind: 'stopped' });
   });
 
@@ -155,16 +164,7 @@ describe('opening and ending', () => {
 });
 
 it('lists what counts, with the time that is left', async () => {
-  await open({
-    scope: 'sender',
-    target: 'shop',
-    source: 'breaker',
-    actor: 'system',
-    reason: null,
-    errorCode: 63018,
-    level: 1,
-    forMs: 60_000,
-  });
+  await openPause('shop');
   await open({ scope: 'campaign', target: 'summer' });
   await open({ scope: 'campaign', target: 'over', forMs: 0 });
   const shared = { openedAt: expect.any(Date), probedAt: null };
@@ -172,7 +172,6 @@ it('lists what counts, with the time that is left', async () => {
     {
       ...shared,
       ...BY_ANN,
-      forMs: undefined,
       scope: 'campaign',
       target: 'summer',
       errorCode: null,
@@ -186,9 +185,9 @@ it('lists what counts, with the time that is left', async () => {
       target: 'shop',
       source: 'breaker',
       actor: 'system',
-      reason: null,
+      reason: 'limit',
       errorCode: 63018,
-      level: 1,
+      level: 0,
       until: expect.any(Date),
       remainingMs: expect.closeTo(59_500, -4),
     },

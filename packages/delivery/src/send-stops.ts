@@ -4,7 +4,7 @@ import { sanitizeText } from './sanitize-text.ts';
 import type { StopScope, StopSource } from './schema.ts';
 import { stopCounts } from './stop-conditions.ts';
 import { unparkMessages } from './unpark-messages.ts';
-import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
+import { writeAudit } from './write-audit.ts';
 
 /** What a stop is about. `target`: alias, campaign, content sid or fingerprint of the credentials; `*` for the scope `all`. */
 export interface StopTarget {
@@ -12,16 +12,12 @@ export interface StopTarget {
   target: string;
 }
 
+/** A person's stop; what the system stops by itself is a breaker ({@link openBreaker}). */
 export interface OpenStop extends StopTarget {
-  source: StopSource;
   /** From now by the database's clock; null = until somebody ends it. */
   forMs: number | null;
-  /** A person, or {@link SYSTEM_ACTOR}. */
   actor: string;
   reason?: string | null;
-  /** Of a breaker: the code that opened it, and how often it opened before a quiet time. */
-  errorCode?: number | null;
-  level?: number;
 }
 
 export interface EndStop extends StopTarget {
@@ -47,24 +43,27 @@ export interface SendStop extends StopTarget {
 /**
  * Stops a scope: from the next claim on nothing of it is granted. What was claimed before may still be on its way (see awaitStopEffective).
  *
- * Safe to repeat: one that counts already takes the new end, words and level, and keeps the time since when it counts. A person's stop goes
- * to the audit log, once per change.
+ * Safe to repeat: one that counts already takes the new end and words, and keeps the time since when it counts. It goes to the audit log, once
+ * per change.
  *
  * @returns whether it counted not yet
  */
-export function openStop(db: Pick<Database, 'sql'>, stop: OpenStop): Promise<{ opened: boolean }> {
+export function openStop(
+  db: Pick<Database, 'sql'>,
+  { scope, target, forMs, actor, reason = null }: OpenStop,
+): Promise<{ opened: boolean }> {
+  const stop = { scope, target, source: 'operator', actor, reason: sanitizeText(reason) } as const;
   return inTransaction(db.sql, async (tx) => {
     const before = await lockStop(tx, stop);
-    const reason = sanitizeText(stop.reason ?? null);
     const [after] = await tx<[{ until: string | null }]>`
-      INSERT INTO send_stops AS s (scope, target, source, error_code, reason, actor, level, until)
-      VALUES (${stop.scope}, ${sanitizeText(stop.target)}, ${stop.source}, ${stop.errorCode ?? null}, ${reason},
-        ${sanitizeText(stop.actor)}, ${stop.level ?? 0}, now() + ${stop.forMs}::float8 * interval '1 millisecond')
+      INSERT INTO send_stops AS s (scope, target, source, reason, actor, level, until)
+      VALUES (${scope}, ${sanitizeText(target)}, ${stop.source}, ${stop.reason}, ${sanitizeText(actor)}, 0,
+        now() + ${forMs}::float8 * interval '1 millisecond')
       ON CONFLICT (scope, target, source) DO UPDATE SET
-        error_code = excluded.error_code, reason = excluded.reason, actor = excluded.actor, level = excluded.level, until = excluded.until,
+        reason = excluded.reason, actor = excluded.actor, until = excluded.until,
         opened_at = CASE WHEN s.until IS NULL OR s.until > now() THEN s.opened_at ELSE now() END
       RETURNING until::text`;
-    const repeated = before?.counts === true && before.until === after.until && before.reason === reason;
+    const repeated = before?.counts === true && before.until === after.until && before.reason === stop.reason;
     if (!repeated) await auditStop(tx, 'stop_opened', stop);
     return { opened: before?.counts !== true };
   });
@@ -73,8 +72,7 @@ export function openStop(db: Pick<Database, 'sql'>, stop: OpenStop): Promise<{ o
 /**
  * Ends a stop, and lets the rows that were parked under it be due now; the sweeper gives them jobs. Rows that another stop covers stay.
  *
- * Safe to repeat, also when it was broken off in between: rows that were left parked are found by the next sweep. A person's word goes to
- * the audit log.
+ * Safe to repeat, also when it was broken off in between: rows that were left parked are found by the next sweep. It goes to the audit log.
  *
  * @returns whether there was such a stop, and how many rows it had parked
  */
@@ -101,7 +99,7 @@ export function listStops(db: Pick<Database, 'sql'>): Promise<SendStop[]> {
   );
 }
 
-async function lockStop(tx: postgres.ISql, { scope, target, source }: OpenStop) {
+async function lockStop(tx: postgres.ISql, { scope, target, source }: EndStop) {
   // There may be no row to lock yet, and of several that open it at once one shall be told that it did.
   await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`stop ${source} ${scope} ${sanitizeText(target)}`}, 0))`;
   const [row] = await tx<{ counts: boolean; until: string | null; reason: string | null }[]>`
@@ -110,8 +108,6 @@ async function lockStop(tx: postgres.ISql, { scope, target, source }: OpenStop) 
   return row;
 }
 
-/** What the system does by itself is in the logs and metrics; the audit log is about people. */
 async function auditStop(tx: postgres.ISql, action: string, { actor, reason, scope, target, source }: EndStop): Promise<void> {
-  if (actor === SYSTEM_ACTOR) return;
   await writeAudit(tx, [{ actor, action, messageId: null, reason: reason ?? null, details: { scope, target, source } }]);
 }

@@ -1,6 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { claimForSending, createDatabase, insertAccepted, listStops, openStop, seedSenders, type Database } from '@tickmark/delivery';
+import {
+  claimForSending,
+  createDatabase,
+  insertAccepted,
+  listStops,
+  openBreaker,
+  seedSenders,
+  type Database,
+  type StopTarget,
+} from '@tickmark/delivery';
 import type { AcceptedMessage } from '@tickmark/domain';
 import { acceptedMessage, freePort, randomPhone, testDatabase, type TestDatabase, waitFor } from '@tickmark/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -26,6 +35,7 @@ afterAll(async () => {
 });
 
 const targets = async () => (await listStops(db)).map(({ scope, target, source }) => `${source} ${scope} ${target}`);
+const openFor = (target: StopTarget) => openBreaker(db, { ...target, errorCode: 63007, reason: 'broken', pause: null });
 const audit = () => db.sql`SELECT actor, action, reason, details FROM audit_log ORDER BY id`;
 
 async function insertMessage(values: Partial<AcceptedMessage> = {}): Promise<string> {
@@ -105,8 +115,8 @@ describe('tickmark resume', () => {
   it('ends the stop and the breakers of its target, and lets parked messages be due', async () => {
     const id = await insertMessage({ campaign: 'spring' });
     await run(['pause', 'campaign', 'spring', '--reason', 'x'], env);
-    await openStop(db, { scope: 'campaign', target: 'spring', source: 'breaker', forMs: null, actor: 'system' });
-    await openStop(db, { scope: 'sender', target: 'support', source: 'breaker', forMs: null, actor: 'system' });
+    await openFor({ scope: 'campaign', target: 'spring' });
+    await openFor({ scope: 'sender', target: 'support' });
     expect(await claim(id)).toBe('stopped');
     await db.sql`UPDATE whatsapp_messages SET due_at = 'infinity' WHERE id = ${id}`;
     const { code, out } = await run(['resume', 'campaign', 'spring', '--reason', 'mended', '--json'], env);
@@ -122,7 +132,7 @@ describe('tickmark resume', () => {
   });
 
   it('of all ends the breakers of accounts too', async () => {
-    await openStop(db, { scope: 'account', target: '0123456789abcdef', source: 'breaker', forMs: null, actor: 'system' });
+    await openFor({ scope: 'account', target: '0123456789abcdef' });
     const { out } = await run(['resume', 'all', '--reason', 'paid'], env);
     expect(out).toBe('Resumed all sending, its circuit breaker closed.\n');
     expect(await targets()).toEqual([]);
@@ -140,7 +150,7 @@ describe('tickmark resume', () => {
 
 describe('tickmark resume of one thing while the breaker of an account is open', () => {
   it('says that it may be of credentials that nobody uses any more, and how to be sure', async () => {
-    await openStop(db, { scope: 'account', target: '0123456789abcdef', source: 'breaker', forMs: null, actor: 'system' });
+    await openFor({ scope: 'account', target: '0123456789abcdef' });
     const { err } = await run(['resume', 'sender', 'support', '--reason', 'x'], env);
     expect(err).toMatch(/may be stopped.*credentials.*tickmark resume all/);
     expect(err).not.toContain('All sending is');

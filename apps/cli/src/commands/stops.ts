@@ -54,7 +54,7 @@ function findComplaint(scope: Scope, target: string | undefined): string | null 
 async function pauseSending(context: CliContext, stop: StopTarget, { reason, by, json }: StopOptions): Promise<void> {
   await withDatabase(context, async (db, delivery) => {
     if (stop.scope === 'sender') assertSender(await delivery.listSenders(db), stop.target);
-    const { opened } = await delivery.openStop(db, { ...stop, source: 'operator', actor: operatorName(by), reason, forMs: null });
+    const { opened } = await delivery.openStop(db, { ...stop, actor: operatorName(by), reason, forMs: null });
     context.writeError(
       `${opened ? 'The stop is set' : 'It was stopped already'}: waiting until no call of it can be under way any more.\n`,
     );
