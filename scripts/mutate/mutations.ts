@@ -17,6 +17,7 @@ const RESEND_TEST = 'packages/delivery/src/resend-unknown.test.ts';
 const CLAIM_TEST = 'packages/delivery/src/claim-for-sending.test.ts';
 const VERDICT_TEST = 'packages/delivery/src/claim-verdict.test.ts';
 const STOPS_TEST = 'packages/delivery/src/send-stops.test.ts';
+const SWEEPER_TEST = 'apps/worker/src/sweeper.test.ts';
 const NEVER_TWICE = 'tests/never-twice.faults.test.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -108,7 +109,37 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       { file: 'apps/worker/src/redis-epoch.ts', search: `const wiped = known?.epoch !== epoch;`, replace: `const wiped = known === null;` },
     ],
-    noticedBy: ['apps/worker/src/sweeper.test.ts'],
+    noticedBy: [SWEEPER_TEST],
+  },
+  {
+    name: 'sweeper: a waiting row that has no job is given none',
+    edits: [
+      {
+        file: 'apps/worker/src/enqueue-waiting.ts',
+        search: `rows.filter((_row, index) => present[index] === false)`,
+        replace: `rows.filter((_row, index) => present[index] === undefined)`,
+      },
+    ],
+    noticedBy: [SWEEPER_TEST],
+    noticedByFaults: ['tests/flushall.faults.test.ts'],
+  },
+  {
+    name: 'expiry: a message expires before its validity is over',
+    edits: [
+      { file: 'packages/delivery/src/expire-overdue.ts', search: `expires_at <= now()`, replace: `expires_at <= now() + interval '1 day'` },
+    ],
+    noticedBy: ['packages/delivery/src/expire-overdue.test.ts'],
+  },
+  {
+    name: 'cleaning: an old cancellation is forgotten although its message may still be sent',
+    edits: [
+      {
+        file: 'packages/delivery/src/delete-leftovers.ts',
+        search: `m.id = c.message_id AND m.rank = 0`,
+        replace: `m.id = c.message_id AND false`,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/delete-leftovers.test.ts'],
   },
   {
     name: 'release: a claim gives back a row that another claim has by now',

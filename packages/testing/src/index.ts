@@ -1,5 +1,6 @@
 export { captureLogger, type CapturedLogger } from './fixtures/capture-logger.ts';
 export { acceptedMessage, inboundMessage, randomSid, statusEvent } from './fixtures/payloads.ts';
+export { startOwnRedis, type OwnRedis } from './fixtures/own-redis.ts';
 export { randomApiKey, randomBody, randomPhone, randomToken } from './fixtures/random-data.ts';
 export { spawnProcess, type ProcessExit, type SpawnedProcess, type SpawnProcessOptions } from './fixtures/spawn-process.ts';
 export { openTcpGate, type TcpGate } from './fixtures/tcp-gate.ts';
