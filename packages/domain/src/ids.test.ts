@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { v5, version } from 'uuid';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { externalMessageId, hashJson, ID_NAMESPACE, messageIdFor, newMessageId, retryMessageId } from './ids.ts';
+import { externalMessageId, hashJson, hashJsonInTurns, ID_NAMESPACE, messageIdFor, newMessageId, retryMessageId } from './ids.ts';
 
 describe('the id of an idempotency key', () => {
   // These vectors are the guarantee: with another namespace or derivation, a key repeated across an upgrade would send twice.
@@ -119,6 +119,26 @@ describe('hashJson', () => {
 
   it('counts a property that is undefined as absent', () => {
     expect(hashJson({ a: 1, b: undefined })).toBe(hashJson({ a: 1 }));
+  });
+
+  it('takes values that are nested deeper than the call stack, and looks into many more levels than a message has', () => {
+    const deep = (levels: number, inner: number) => JSON.parse('[{"a":'.repeat(levels) + inner + '}]'.repeat(levels)) as unknown;
+    expect(hashJson(deep(300_000, 1))).toHaveLength(64);
+    expect(hashJson(deep(15, 1))).not.toBe(hashJson(deep(15, 2)));
+  });
+
+  it('is the same in turns, of which a large value takes several', async () => {
+    let turns = 0;
+    const inTurns = (value: unknown) => hashJsonInTurns(value, async () => void (turns += 1));
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), async (value) => {
+        expect(await inTurns(value)).toBe(hashJson(value));
+      }),
+    );
+    turns = 0;
+    const large = { messages: Array.from({ length: 1_000 }, (_, index) => ({ body: 'é😀'.repeat(300), index })) };
+    expect(await inTurns(large)).toBe(hashJson(large));
+    expect(turns).toBeGreaterThan(10);
   });
 
   it('keeps the order of lists and own properties with odd names', () => {

@@ -51,10 +51,30 @@ export function retryMessageId(originalId: string): string {
 
 /**
  * SHA-256 (hex) of a JSON value with sorted keys: equal for equal values, whatever order their properties came in. A property that is
- * undefined counts as absent.
+ * undefined counts as absent, and 32 levels are looked into: no valid request has more than four.
  */
 export function hashJson(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('hex');
+  return createHash('sha256')
+    .update([...canonicalJson(value)].join(''))
+    .digest('hex');
+}
+
+/** Characters hashed in one turn: about a millisecond. */
+const HASHED_PER_TURN = 65_536;
+
+/** The same for a value that may be large: others get their turn in between. */
+export async function hashJsonInTurns(value: unknown, nextTurn: () => Promise<unknown>): Promise<string> {
+  const hash = createHash('sha256');
+  let text = '';
+  for (const part of canonicalJson(value)) {
+    text += part;
+    if (text.length < HASHED_PER_TURN) continue;
+    hash.update(text);
+    text = '';
+    // oxlint-disable-next-line no-await-in-loop -- the pause is the purpose
+    await nextTurn();
+  }
+  return hash.update(text).digest('hex');
 }
 
 function derive(...parts: string[]): string {
@@ -62,11 +82,31 @@ function derive(...parts: string[]): string {
   return v5(Buffer.from(parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join('')), NAMESPACE_BYTES);
 }
 
-function canonicalJson(value: unknown): string {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  const pairs = Object.entries(value)
-    .filter(([, inner]) => inner !== undefined)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return `{${pairs.map(([name, inner]) => `${JSON.stringify(name)}:${canonicalJson(inner)}`).join(',')}}`;
+/** No message needs so many levels; what lies deeper is refused, whatever it is, and must not exhaust the call stack before. */
+const LEVELS_MAX = 32;
+
+/** In parts. Values that differ only below the deepest level are told apart no more. */
+function* canonicalJson(value: unknown, level = 0): Generator<string> {
+  if (value === null || typeof value !== 'object') {
+    yield JSON.stringify(value) ?? 'null';
+  } else if (level === LEVELS_MAX) {
+    yield '"…"';
+  } else if (Array.isArray(value)) {
+    yield '[';
+    for (const [index, item] of value.entries()) {
+      if (index > 0) yield ',';
+      yield* canonicalJson(item, level + 1);
+    }
+    yield ']';
+  } else {
+    yield '{';
+    const pairs = Object.entries(value)
+      .filter(([, inner]) => inner !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1));
+    for (const [index, [name, inner]] of pairs.entries()) {
+      yield `${index > 0 ? ',' : ''}${JSON.stringify(name)}:`;
+      yield* canonicalJson(inner, level + 1);
+    }
+    yield '}';
+  }
 }

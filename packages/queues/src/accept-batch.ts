@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   AppError,
   batchMarkId,
-  hashJson,
+  hashJsonInTurns,
   prepareBatchItem,
   readBatchItems,
   refuseBatchKey,
@@ -41,7 +41,8 @@ export async function acceptBatch(
   if (key !== undefined) {
     refuseBatchKey(key, keyPath);
     const { producer } = context;
-    await deps.acceptor.markRequest({ id: batchMarkId(producer, key), producer, requestHash: hashJson(input) });
+    const requestHash = await hashJsonInTurns(input, nextTurn);
+    await deps.acceptor.markRequest({ id: batchMarkId(producer, key), producer, requestHash });
   }
   const prepared = await prepareItems(items, key, context);
   const settled = (await deps.acceptor.acceptAll(prepared.flatMap((item) => (item instanceof AppError ? [] : [item])))).values();

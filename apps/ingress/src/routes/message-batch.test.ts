@@ -108,6 +108,25 @@ describe('POST /v1/messages/batch', () => {
   });
 
   it.each([
+    ['lists', '[', ']'],
+    ['objects', '{"a":', '}'],
+  ])(
+    'refuses an item of %s that is nested deeper than the call stack, and takes the others, with a key or without',
+    async (what, open, close) => {
+      const depth = 100_000;
+      const body = `{"messages":[${JSON.stringify(message())},${open.repeat(depth)}${open === '[' ? '' : '1'}${close.repeat(depth)}]}`;
+      for (const headers of [{}, { 'idempotency-key': `deep-${what}` }, { 'idempotency-key': `deep-${what}` }]) {
+        const { status, json } = await ingress.post(body, headers, '/v1/messages/batch');
+        expect({ status, json }).toMatchObject({
+          status: 202,
+          json: { results: [{ status: 'accepted' }, { error: { code: 'VALIDATION_FAILED' } }], accepted: 1, rejected: 1 },
+        });
+      }
+      await ingress.enqueued();
+    },
+  );
+
+  it.each([
     ['no JSON', '{', {}, 400, 'INVALID_JSON'],
     ['a list', '[]', {}, 400, 'VALIDATION_FAILED'],
     ['no list in it', '{"messages":{}}', {}, 400, 'VALIDATION_FAILED'],
