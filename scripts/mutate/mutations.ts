@@ -192,6 +192,18 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['packages/delivery/src/insert-retries.test.ts'],
   },
   {
+    name: 'fence: a process that stood still between claim and call calls all the same',
+    edits: [
+      {
+        file: 'apps/worker/src/processors/send-message.ts',
+        search: `if (elapsedMs() > CLAIM_TO_CALL_MS_MAX) return giveBack(deps, id, token);`,
+        replace: '',
+      },
+    ],
+    noticedBy: ['apps/worker/src/processors/send-message.test.ts'],
+    noticedByFaults: ['tests/stopped-worker.faults.test.ts'],
+  },
+  {
     name: 'hand-over: what Twilio answered is dropped when Postgres cannot be told',
     edits: [{ file: 'apps/worker/src/hand-over.ts', search: `await producers.addSendOutcome(call);`, replace: `void producers;` }],
     noticedBy: ['apps/worker/src/processors/send-outcome.test.ts'],
