@@ -1,33 +1,15 @@
 import { checkDatabase, seedSenders, type Database, type WindowGuard } from '@tickmark/delivery';
 import type { Sender } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger, Metrics, Readiness } from '@tickmark/runtime';
-import {
-  cancelPayloadSchema,
-  collectQueueMetrics,
-  inboundPayloadSchema,
-  intakePayloadSchema,
-  sendOutcomePayloadSchema,
-  sendQueueName,
-  startCanary,
-  statusCallbackPayloadSchema,
-  QUEUES,
-  type Producers,
-  type QueueName,
-  type QueueWorker,
-} from '@tickmark/queues';
+import { collectQueueMetrics, sendQueueName, startCanary, type Producers, type QueueName, type QueueWorker } from '@tickmark/queues';
 import type { MessageLister, MessagesClient } from '@tickmark/twilio';
 import { startCleaner } from './cleaner.ts';
 import { watchClockSkew } from './clock-skew.ts';
+import { consumeQueues } from './consume-queues.ts';
 import { createDatabaseBreaker, type DatabaseBreaker } from './database-breaker.ts';
 import { createErrorPolicies } from './error-policies.ts';
 import type { HalfOpenSettings } from './half-open.ts';
-import { createGuardedWorker } from './guarded-worker.ts';
 import { isAlive } from './is-alive.ts';
-import { createCancelProcessor } from './processors/cancel.ts';
-import { createInboundProcessor } from './processors/inbound.ts';
-import { createIntakeProcessor } from './processors/intake.ts';
-import { createSendOutcomeProcessor } from './processors/send-outcome.ts';
-import { createStatusCallbackProcessor } from './processors/status-callback.ts';
 import { createRecordBatches } from './record-batches.ts';
 import { startReconciler } from './reconciler.ts';
 import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
@@ -36,13 +18,6 @@ import { startSweeper } from './sweeper.ts';
 import { untilDatabaseReady } from './until-database-ready.ts';
 
 const WATCHERS_DEADLINE_MS = 1_000;
-
-/** Jobs taken at the same time: an intake batch is a statement of its own, statuses and cancellations meet again in one. */
-const INTAKE_CONCURRENCY = 2;
-const STATUS_CONCURRENCY = 8;
-const OUTCOME_CONCURRENCY = 8;
-const INBOUND_CONCURRENCY = 2;
-const CANCEL_CONCURRENCY = 20;
 
 export interface WorkerDeps {
   db: Database;
@@ -99,50 +74,8 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const stop = new AbortController();
   const workers: QueueWorker[] = [];
   const shared = { redisUrl: settings.redisUrl, base: settings.base, metrics: deps.metrics, log: deps.log };
-  const locks = { lockMs: settings.lockMs, stalledMs: settings.stalledMs };
 
   const sending = startSending({ ...deps, batches }, settings);
-
-  const consume = () => {
-    const options = { ...shared, ...locks };
-    workers.push(
-      createGuardedWorker(breaker, {
-        ...options,
-        queue: QUEUES.intake,
-        schema: intakePayloadSchema,
-        processor: createIntakeProcessor(deps),
-        concurrency: INTAKE_CONCURRENCY,
-      }),
-      createGuardedWorker(breaker, {
-        ...options,
-        queue: QUEUES.sendOutcome,
-        schema: sendOutcomePayloadSchema,
-        processor: createSendOutcomeProcessor({ ...deps, batches }),
-        concurrency: OUTCOME_CONCURRENCY,
-      }),
-      createGuardedWorker(breaker, {
-        ...options,
-        queue: QUEUES.statusCallback,
-        schema: statusCallbackPayloadSchema,
-        processor: createStatusCallbackProcessor({ ...deps, signals: sending.signals, batches, policies }),
-        concurrency: STATUS_CONCURRENCY,
-      }),
-      createGuardedWorker(breaker, {
-        ...options,
-        queue: QUEUES.inbound,
-        schema: inboundPayloadSchema,
-        processor: createInboundProcessor(deps),
-        concurrency: INBOUND_CONCURRENCY,
-      }),
-      createGuardedWorker(breaker, {
-        ...options,
-        queue: QUEUES.cancel,
-        schema: cancelPayloadSchema,
-        processor: createCancelProcessor({ ...deps, batches }),
-        concurrency: CANCEL_CONCURRENCY,
-      }),
-    );
-  };
 
   const queues = (): QueueName[] => [...workers.map((worker) => worker.queue), ...sending.aliases().map(sendQueueName)];
   const canary = startCanary(shared);
@@ -160,7 +93,9 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
     await clockSkew.measure();
     await policies.refresh();
     await sending.start();
-    if (!stop.signal.aborted) consume();
+    const { lockMs, stalledMs } = settings;
+    if (!stop.signal.aborted)
+      workers.push(...consumeQueues({ ...deps, signals: sending.signals, batches, policies }, { ...shared, lockMs, stalledMs }));
   });
 
   return {
