@@ -2,6 +2,8 @@ import type postgres from 'postgres';
 import { applyStatuses } from './apply-statuses.ts';
 import { bindAdopted } from './bind-adopted.ts';
 import { inTransaction, type Database } from './database.ts';
+import { findBoundSids } from './find-bound-sids.ts';
+import { hasSending } from './has-sending.ts';
 import { getUnknown } from './list-unknown.ts';
 import { lockPair, type Pair } from './lock-pair.ts';
 import { settleBatch } from './settle-batch.ts';
@@ -67,15 +69,8 @@ async function adoptUnderLock(
     WHERE id = ${id} AND status = 'unknown' AND attempts = ${attempt} AND message_sid IS NULL
     FOR NO KEY UPDATE`;
   if (unknown.length === 0) return 'not_unknown';
-  const [state] = await tx<[{ taken: boolean; sending: boolean }]>`
-    SELECT
-      EXISTS (SELECT FROM whatsapp_messages WHERE message_sid = ${messageSid} AND origin <> 'external')
-        OR EXISTS (SELECT FROM message_attempts WHERE message_sid = ${messageSid}) AS taken,
-      EXISTS (
-        SELECT FROM whatsapp_messages
-        WHERE recipient = ${pair.recipient} AND sender_address = ${pair.senderAddress} AND open_status IN ('sending')) AS sending`;
-  if (state.taken) return 'taken';
-  if (state.sending) return 'sending';
+  if ((await findBoundSids(tx, [messageSid])).has(messageSid)) return 'taken';
+  if (await hasSending(tx, pair)) return 'sending';
   await bindAdopted(tx, [{ id, attempt, sid: messageSid, queuedAt: null }]);
   await writeAudit(tx, [{ actor, action: 'sid_adopted', messageId: id, reason, details: { messageSid, attempt } }]);
   return 'adopted';

@@ -2,6 +2,8 @@ import { matchListed, type ListedMessage, type ListMatch, type UnknownAttempt } 
 import type postgres from 'postgres';
 import { bindAdopted } from './bind-adopted.ts';
 import { inTransaction, type Database } from './database.ts';
+import { findBoundSids } from './find-bound-sids.ts';
+import { hasSending } from './has-sending.ts';
 import { lockPair, type Pair } from './lock-pair.ts';
 import { settleBatch } from './settle-batch.ts';
 import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
@@ -46,7 +48,10 @@ async function adoptUnderLock(tx: postgres.ISql, pair: ListedPair): Promise<Pair
   const isSending = await hasSending(tx, pair);
   const attempts = await readUnknown(tx, pair);
   const outbound = pair.messages.filter(({ direction }) => direction === DIRECTION);
-  const bound = await readBound(tx, outbound);
+  const bound = await findBoundSids(
+    tx,
+    outbound.map(({ messageSid }) => messageSid),
+  );
   const free = outbound.filter(({ messageSid }) => !bound.has(messageSid));
   const matches = matchListed(attempts, free);
   const verdicts = attempts.map(({ id, attempt }) => ({ id, attempt, ...toVerdict(matches.get(id) ?? { kind: 'absent' }, isSending) }));
@@ -61,15 +66,6 @@ function toVerdict(match: ListMatch, isSending: boolean): Verdict {
   return isSending ? { kind: 'waiting', candidates: [match.message] } : { kind: 'adopted', message: match.message };
 }
 
-/** A call that is under way now may have made a listed message before its record is written. One that begins later cannot. */
-async function hasSending(tx: postgres.ISql, { senderAddress, recipient }: Pair): Promise<boolean> {
-  const rows = await tx`
-    SELECT FROM whatsapp_messages
-    WHERE recipient = ${recipient} AND sender_address = ${senderAddress} AND open_status IN ('sending')
-    LIMIT 1`;
-  return rows.length > 0;
-}
-
 function readUnknown(tx: postgres.ISql, { senderAddress, recipient }: Pair) {
   return tx<(UnknownAttempt & { attempt: number })[]>`
     SELECT id, attempts AS attempt, claimed_at AS "claimedAt", encode(content_sha256, 'hex') AS "contentSha256",
@@ -81,17 +77,6 @@ function readUnknown(tx: postgres.ISql, { senderAddress, recipient }: Pair) {
     WHERE recipient = ${recipient} AND sender_address = ${senderAddress} AND open_status IN ('unknown')
       AND message_sid IS NULL AND claimed_at IS NOT NULL
     ORDER BY id FOR NO KEY UPDATE`;
-}
-
-/** The sids that rows and attempts of ours have; true = by their own call or callback. External twins of them are free. */
-async function readBound(tx: postgres.ISql, messages: readonly ListedMessage[]): Promise<Map<string, boolean>> {
-  const sids = messages.map(({ messageSid }) => messageSid);
-  const rows = await tx<{ sid: string; known: boolean }[]>`
-    SELECT message_sid AS sid, sid_source <> 'adopted' AS known
-    FROM whatsapp_messages WHERE message_sid = ANY (${sids}::text[]) AND origin <> 'external'
-    UNION ALL
-    SELECT message_sid, true FROM message_attempts WHERE message_sid = ANY (${sids}::text[])`;
-  return new Map(rows.map(({ sid, known }) => [sid, known]));
 }
 
 async function adopt(tx: postgres.ISql, verdicts: readonly ListVerdict[]): Promise<void> {
