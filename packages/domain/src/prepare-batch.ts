@@ -63,6 +63,7 @@ export function readBatchItems(input: unknown): readonly unknown[] {
   throw new AppError('VALIDATION_FAILED', `Correct the batch and send it again: ${tellProblems(details)}.`, { details });
 }
 
+/** A message from `prepareMessage`, and whether its id follows from a key, so that it may have come before. */
 export interface PreparedItem {
   message: AcceptedMessage;
   keyGiven: boolean;

@@ -1,4 +1,4 @@
-import { AppError, statusAtAcceptance, type AcceptedMessage, type Priority } from '@tickmark/domain';
+import { AppError, statusAtAcceptance, type AcceptedMessage, type PreparedItem, type Priority } from '@tickmark/domain';
 import {
   createGroupCommit,
   DeadlineExceededError,
@@ -28,12 +28,6 @@ export interface MessageAcceptorDeps {
   deadlines?: Pick<Deadlines, 'markerMs' | 'commitMs'>;
 }
 
-/** A message from `prepareMessage`, and whether its id follows from a key, so that it may have come before. */
-export interface MessageToAccept {
-  message: AcceptedMessage;
-  keyGiven: boolean;
-}
-
 export interface MessageAccepted {
   id: string;
   status: 'accepted' | 'scheduled';
@@ -49,9 +43,9 @@ export interface MessageAccepted {
  * QUEUE_UNAVAILABLE when certainly nothing was accepted; ACCEPTANCE_UNKNOWN, with `details.id`, when the message may have been.
  */
 export interface MessageAcceptor {
-  accept(item: MessageToAccept): Promise<MessageAccepted>;
+  accept(item: PreparedItem): Promise<MessageAccepted>;
   /** Each with its own result, in order; repeats within the items are recognised too. @throws only QUEUE_UNAVAILABLE, for all of them */
-  acceptAll(items: readonly MessageToAccept[]): Promise<Settled<MessageAccepted>[]>;
+  acceptAll(items: readonly PreparedItem[]): Promise<Settled<MessageAccepted>[]>;
   /** Marks a whole request, apart from the messages in it. @throws as `accept` */
   markRequest(mark: IdempotencyMark): Promise<void>;
   /** Resolves when everybody who waits was answered. */
@@ -62,7 +56,7 @@ export function createMessageAcceptor(deps: MessageAcceptorDeps): MessageAccepto
   const intake = createIntakeCommits(deps);
   const refuseWhenBehind = createIntakeBacklogGuard(deps);
 
-  const acceptAll = async (items: readonly MessageToAccept[]): Promise<Settled<MessageAccepted>[]> => {
+  const acceptAll = async (items: readonly PreparedItem[]): Promise<Settled<MessageAccepted>[]> => {
     refuseWhenBehind();
     const repeats = await findRepeats(deps, items);
     return Promise.all(
@@ -105,7 +99,7 @@ function createIntakeCommits({ producers, metrics, deadlines = DEADLINES }: Mess
 }
 
 /** For each item, whether the same request came before; the error of one whose key came with other content. */
-async function findRepeats(deps: MessageAcceptorDeps, items: readonly MessageToAccept[]): Promise<Settled<boolean>[]> {
+async function findRepeats(deps: MessageAcceptorDeps, items: readonly PreparedItem[]): Promise<Settled<boolean>[]> {
   const keyed = items.filter(({ keyGiven }) => keyGiven).map(({ message }) => message);
   const marks = (await readMarks(deps, keyed)).values();
   return items.map(({ keyGiven }) => (keyGiven ? marks.next().value : undefined) ?? { ok: true, value: false });

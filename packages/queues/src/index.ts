@@ -1,5 +1,5 @@
 export { acceptBatch, type BatchToAccept } from './accept-batch.ts';
-export { createMessageAcceptor, type MessageAccepted, type MessageAcceptor, type MessageToAccept } from './accept-messages.ts';
+export { createMessageAcceptor, type MessageAccepted, type MessageAcceptor } from './accept-messages.ts';
 export type { SendJob } from './add-send-job.ts';
 export { cancelMessage } from './cancel-message.ts';
 export { startCanary, type Canary } from './canary.ts';
