@@ -1,4 +1,6 @@
-import { expect, it } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import { waitFor } from '@tickmark/testing';
+import { describe, expect, it } from 'vitest';
 import { createDatabase } from './database.ts';
 import { deliveryRoom } from './fixtures/delivery-room.ts';
 import { withAdvisoryLock } from './with-advisory-lock.ts';
@@ -31,4 +33,25 @@ it('is free again after an error, which comes through', async () => {
   const error = new Error('from within');
   await expect(withAdvisoryLock(room.db, 'failing', () => Promise.reject(error))).rejects.toBe(error);
   expect(await withAdvisoryLock(room.db, 'failing', () => Promise.resolve(1))).toEqual({ ran: true, value: 1 });
+});
+
+describe('a lock whose process gives no sign of life', () => {
+  const tried = (name: string) => withAdvisoryLock(room.db, name, () => Promise.resolve('mine'));
+  const held = (name: string, everyMs: number) =>
+    withAdvisoryLock(room.db, name, () => pause(4_000), { everyMs, idleMsMax: 1_500 }).then(
+      () => 'kept',
+      () => 'lost',
+    );
+
+  it('is taken away, so that another one can go on', async () => {
+    const outcome = held('frozen', 60_000);
+    await waitFor(async () => !(await tried('frozen')).ran, { message: 'the lock to be held' });
+    await waitFor(async () => (await tried('frozen')).ran, { message: 'the lock to be free' });
+    expect(await outcome).toBe('lost');
+  });
+
+  it('is kept for as long as the signs come', async () => {
+    const outcome = held('alive', 100);
+    expect(await outcome).toBe('kept');
+  });
 });

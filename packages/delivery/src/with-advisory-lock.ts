@@ -1,20 +1,36 @@
 import { inTransaction, type Database } from './database.ts';
 
-/** Work under a lock may take minutes, while the lock's own connection says nothing. */
-const IDLE_TIMEOUT = '15min';
+/**
+ * The lock's own connection says nothing while the work goes on elsewhere, so it gives a sign of life; a process that stands still gives none,
+ * and the server takes its lock away.
+ */
+const SIGNS_OF_LIFE = { everyMs: 10_000, idleMsMax: 60_000 };
 
 export type AdvisoryLockResult<R> = { ran: true; value: R } | { ran: false };
 
 /**
- * Runs something in one process at a time. The lock ends with its transaction, so a process that dies or a pooler cannot leave it behind.
+ * Runs something in one process at a time. The lock ends with its transaction, so a process that dies or stands still or a pooler cannot leave
+ * it behind.
  *
  * @returns `ran: false`, at once, when another holds the lock. What `run` throws comes through.
  */
-export function withAdvisoryLock<R>(db: Pick<Database, 'sql'>, name: string, run: () => Promise<R>): Promise<AdvisoryLockResult<R>> {
+export function withAdvisoryLock<R>(
+  db: Pick<Database, 'sql'>,
+  name: string,
+  run: () => Promise<R>,
+  { everyMs, idleMsMax } = SIGNS_OF_LIFE,
+): Promise<AdvisoryLockResult<R>> {
   return inTransaction<AdvisoryLockResult<R>>(db.sql, async (tx) => {
     const [row] = await tx<{ locked: boolean }[]>`
       SELECT pg_try_advisory_xact_lock(hashtextextended(${name}, 0)) AS locked,
-        set_config('idle_in_transaction_session_timeout', ${IDLE_TIMEOUT}, true)`;
-    return row?.locked === true ? { ran: true, value: await run() } : { ran: false };
+        set_config('idle_in_transaction_session_timeout', ${String(idleMsMax)}, true)`;
+    if (row?.locked !== true) return { ran: false };
+    // Should the connection be gone, the end of the transaction tells.
+    const signs = setInterval(() => void tx`SELECT`.catch(() => undefined), everyMs);
+    try {
+      return { ran: true, value: await run() };
+    } finally {
+      clearInterval(signs);
+    }
   });
 }
