@@ -46,8 +46,8 @@ export function openLaneSocket(onFailed: (error: Error) => void): LaneSocket {
       clearTimeout(timer);
       // From here on it is listened to by postgres.js.
       socket.removeAllListeners();
-      // TLS compares the certificate with it.
-      onConnected(Object.assign(socket, { host }));
+      // TLS compares the certificate with the one, and errors name both.
+      onConnected(Object.assign(socket, { host, port }));
     });
   };
 
