@@ -10,7 +10,7 @@ export interface Mutation {
 
 const CLAIM = 'packages/delivery/src/claim-for-sending.ts';
 const VERDICT = 'packages/delivery/src/claim-verdict.ts';
-const RECORD = 'packages/delivery/src/record-outcome.ts';
+const RECORD = 'packages/delivery/src/record-rows.ts';
 const RELEASE = 'packages/delivery/src/release-claim.ts';
 const RESEND = 'packages/delivery/src/resend-unknown.ts';
 const RESEND_TEST = 'packages/delivery/src/resend-unknown.test.ts';
@@ -101,7 +101,7 @@ export const MUTATIONS: readonly Mutation[] = [
   })),
   {
     name: 'pair limit: earlier batches take no places',
-    edits: [{ file: CLAIM, search: `COALESCE(cardinality(t.times), 0) AS taken`, replace: `0 AS taken` }],
+    edits: [{ file: 'packages/delivery/src/paced-claims.ts', search: `COALESCE(cardinality(t.times), 0) AS taken`, replace: `0 AS taken` }],
     noticedBy: ['packages/delivery/src/claim-pair-limit.test.ts'],
   },
   {

@@ -2,11 +2,11 @@ import type { MessageStatus, Priority, SendRequest } from '@tickmark/domain';
 import type { Settled } from '@tickmark/runtime';
 import type postgres from 'postgres';
 import { recallOlderAttempts, type OlderAttemptBound } from './bind-older-attempts.ts';
-import { OUTSIDE_WINDOW_CODE, verdict, type WindowGuard } from './claim-verdict.ts';
+import { contextTables, OUTSIDE_WINDOW_CODE, verdict, type WindowGuard } from './claim-verdict.ts';
 import { inStatement, type Database } from './database.ts';
+import { pacedTable } from './paced-claims.ts';
 import { formsOf } from './recipient-forms.ts';
 import { settleBatch } from './settle-batch.ts';
-import { stopCounts } from './stop-conditions.ts';
 
 export interface Claim {
   id: string;
@@ -41,12 +41,6 @@ export type ClaimAnswer =
 
 /** What the claim itself makes of rows that must never be sent; the words of the verdict and of the row. */
 const ENDINGS = ['canceled', 'expired', 'suppressed', 'failed'];
-
-/** Claims for one recipient of one sender in a minute: WhatsApp refuses more than about one message in 6 s for longer. */
-const PAIR_CLAIMS_MAX = 10;
-
-/** Messages that waited for a place come back spread over this. */
-const PAIR_JITTER_SECONDS = 2;
 
 /** Twilio refuses a shorter validity; a row with less of it left is sent with this. */
 const VALIDITY_SECONDS_MIN = 5;
@@ -102,7 +96,7 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[], rules: ClaimRule
         request_id, due_at, expires_at, sender, sender_address, recipient, ${formsOf(sql, 'recipient')} AS forms, body, content_sid, content_variables,
         media_url, priority, category, campaign
       FROM whatsapp_messages WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE
-    ), ${contextTables(sql, rules)}, decided AS MATERIALIZED (
+    ), ${contextTables(sql, rules.account)}, decided AS MATERIALIZED (
       -- With all that later parts need of the row: joining two such lists is slow when the planner thinks that they are short.
       SELECT m.*, c.position, c.token, ${verdict(sql, rules.windowGuard)} AS verdict
       FROM claims c LEFT JOIN locked m USING (id)
@@ -145,43 +139,6 @@ function claimRows(sql: postgres.ISql, batch: readonly Claim[], rules: ClaimRule
 /** The guard of every write, besides the id: locked or not, no statement changes a row of another state. */
 function mayStillBeClaimed(sql: postgres.ISql) {
   return sql`m.status IN ('accepted', 'scheduled', 'retrying') AND m.message_sid IS NULL`;
-}
-
-/** `halts`: the stops that concern every row of the batch or all of a sender. `watched`: senders whose windows are known (see WindowGuard). */
-function contextTables(sql: postgres.ISql, { account }: ClaimRules) {
-  return sql`halts AS MATERIALIZED (
-      SELECT scope, target, source, until FROM send_stops
-      WHERE ${stopCounts(sql)} AND (scope IN ('all', 'sender') OR (scope = 'account' AND target = ${account}))
-    ), watched AS MATERIALIZED (
-      SELECT s.sender_address FROM (SELECT DISTINCT sender_address FROM locked WHERE content_sid IS NULL) s
-      WHERE (
-        SELECT true FROM customer_service_windows w
-        WHERE w.sender_address = s.sender_address AND w.first_inbound_at < now() - interval '24 hours' LIMIT 1)
-    )`;
-}
-
-/**
- * `paced`: each claimable row once, for its first token, and when its pair of sender and recipient has a place for it; null = now. What was
- * claimed for the pair within the last minute takes places, and so do the rows of this batch before it, transactional ones first.
- */
-function pacedTable(sql: postgres.ISql) {
-  return sql`candidates AS MATERIALIZED (
-      SELECT DISTINCT ON (id) * FROM decided WHERE verdict = 'claimable' ORDER BY id, position
-    ), turns AS MATERIALIZED (
-      SELECT c.*, COALESCE(cardinality(t.times), 0) AS taken, t.times,
-        row_number() OVER (PARTITION BY c.sender_address, LEAST(c.forms[1], c.forms[2]) ORDER BY c.priority = 'bulk', c.position)::int AS turn
-      FROM candidates c CROSS JOIN LATERAL (
-        SELECT array_agg(o.claimed_at ORDER BY o.claimed_at) AS times FROM whatsapp_messages o
-        WHERE o.recipient = ANY (c.forms) AND o.claimed_at > now() - interval '1 minute' AND o.sender_address = c.sender_address
-          AND o.id <> c.id
-      ) t
-    ), paced AS MATERIALIZED (
-      SELECT t.*, CASE WHEN turn + taken > ${PAIR_CLAIMS_MAX}::int
-        -- When the claim whose place it takes is a minute old: one that is there, or one of those before it in this batch.
-        THEN COALESCE(times[turn + taken - ${PAIR_CLAIMS_MAX}::int], now() + ((turn - 1) / ${PAIR_CLAIMS_MAX}::int - 1) * interval '1 minute')
-          + interval '1 minute' + random() * ${PAIR_JITTER_SECONDS}::float8 * interval '1 second' END AS free_at
-      FROM turns t
-    )`;
 }
 
 function answerColumns(sql: postgres.ISql) {

@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import { isStoppedByContent } from './stop-conditions.ts';
+import { isStoppedByContent, stopCounts } from './stop-conditions.ts';
 
 /**
  * Whether free text outside the customer-service window is refused. `auto`: once a sender has had a day of inbound messages; before that
@@ -17,7 +17,7 @@ const WINDOW_OPEN = '23 hours 45 minutes';
  * What is to become of a claimed row, by itself: the first reason that holds. Its order is a promise: nothing changes a row under a stop, and
  * what has ended or was canceled is not asked anything else. The look-ups behind it run only for rows that come so far.
  *
- * Stands in a statement that has the claim as `c`, the row as `m` (with `forms`, see formsOf) and the lists `halts` and `watched` of the statement around it.
+ * Stands in a statement that has the claim as `c`, the row as `m` (with `forms`, see formsOf) and the lists of {@link contextTables}.
  */
 export function verdict(sql: postgres.ISql, windowGuard: WindowGuard) {
   return sql`CASE
@@ -35,6 +35,19 @@ export function verdict(sql: postgres.ISql, windowGuard: WindowGuard) {
     ${windowGuard === 'off' ? sql`` : sql`WHEN ${isOutsideWindow(sql, windowGuard)} THEN 'failed'`}
     ELSE 'claimable'
   END`;
+}
+
+/** `halts`: the stops that concern every row of the batch or all of a sender. `watched`: senders whose windows are known (see WindowGuard). */
+export function contextTables(sql: postgres.ISql, account: string) {
+  return sql`halts AS MATERIALIZED (
+      SELECT scope, target, source, until FROM send_stops
+      WHERE ${stopCounts(sql)} AND (scope IN ('all', 'sender') OR (scope = 'account' AND target = ${account}))
+    ), watched AS MATERIALIZED (
+      SELECT s.sender_address FROM (SELECT DISTINCT sender_address FROM locked WHERE content_sid IS NULL) s
+      WHERE (
+        SELECT true FROM customer_service_windows w
+        WHERE w.sender_address = s.sender_address AND w.first_inbound_at < now() - interval '24 hours' LIMIT 1)
+    )`;
 }
 
 /**
