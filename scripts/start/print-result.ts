@@ -19,7 +19,7 @@ export function printResult(verdict: Verdict, stored: ReadonlyMap<string, Stored
 }
 
 /** Where to look and what to try while everything runs. */
-export function printAddresses({ ingressUrl, consoleUrl, simulatorUrl, metricsUrls, apiKey, logFolder }: Stack): void {
+export function printAddresses({ ingressUrl, consoleUrl, simulatorUrl, metricsUrls, databaseUrl, apiKey, logFolder }: Stack): void {
   console.log(`send    ${ingressUrl}/v1/messages
 look    ${consoleUrl}/docs
 twilio  ${simulatorUrl}/_sim/ledger (simulated)
@@ -28,8 +28,9 @@ logs    ${logFolder}
 
 Try:
   curl -s ${ingressUrl}/v1/messages -H 'authorization: Bearer ${apiKey}' -H 'content-type: application/json' \\
-    -d '{"to":"+14155550100","from":"support","contentSid":"HX00000000000000000000000000000001","contentVariables":{"1":"you"}}'
+    -H 'idempotency-key: greeting-1' -d '{"to":"+14155550100","from":"support","contentSid":"HX00000000000000000000000000000001","contentVariables":{"1":"you"}}'
   TICKMARK_CONSOLE_URL=${consoleUrl} TICKMARK_API_KEY=${apiKey} npx --no-install tickmark status <id>
+  DATABASE_URL=${databaseUrl} npx --no-install tickmark pause --list   # also resume, resolve
 
 Ctrl-C stops everything.
 `);

@@ -80,7 +80,7 @@ export const sendAtSchema = z
   .preprocess(
     // ISO 8601 lets a time end with its minutes; the schema behind does not.
     (value) => (typeof value === 'string' ? value.replace(/(T\d\d:\d\d)(?=Z|[+-])/, '$1:00') : value),
-    z.iso.datetime({ offset: true, error: 'must be a date and time in ISO 8601 with its offset, such as 2030-01-31T09:00:00+01:00' }),
+    z.iso.datetime({ offset: true, error: 'must be a date and time in ISO 8601 with its offset, such as YYYY-MM-DDT09:00:00+01:00' }),
   )
   .transform((moment) => new Date(moment).toISOString())
   .meta({ description: 'When to send; at most 35 days ahead, a time that has passed means now' });

@@ -166,7 +166,7 @@ describe('a refused message request', () => {
   ])('says how to write a time when sendAt is %j', (sendAt) => {
     expect(refusalOf({ to: TO, body: 'x', sendAt })).toEqual({
       code: 'VALIDATION_FAILED',
-      problems: ['sendAt: must be a date and time in ISO 8601 with its offset, such as 2030-01-31T09:00:00+01:00'],
+      problems: ['sendAt: must be a date and time in ISO 8601 with its offset, such as YYYY-MM-DDT09:00:00+01:00'],
     });
   });
 

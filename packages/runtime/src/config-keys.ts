@@ -456,14 +456,14 @@ export const CONFIG_KEYS = {
   TICKMARK_URL: {
     section: 'Command line',
     type: urlValue(),
-    help: 'The ingress that tickmark send talks to.',
+    help: 'The ingress, for the commands that will send through it.',
     usedBy: ['cli'],
     example: 'http://127.0.0.1:3000',
   },
   TICKMARK_CONSOLE_URL: {
     section: 'Command line',
     type: urlValue(),
-    help: 'The console that tickmark status and retry talk to.',
+    help: 'The console that tickmark status talks to.',
     usedBy: ['cli'],
     example: 'http://127.0.0.1:3001',
   },

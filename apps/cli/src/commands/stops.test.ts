@@ -131,6 +131,12 @@ describe('tickmark resume', () => {
     expect(await targets()).toEqual(['breaker sender support']);
   });
 
+  it('names what is stopped when nothing had stopped its target', async () => {
+    await run(['pause', 'campaign', 'autumn', '--reason', 'x'], env);
+    const { out, err } = await run(['resume', 'campaign', 'autmn', '--reason', 'x'], env);
+    expect({ out, err }).toEqual({ out: 'Nothing had stopped campaign "autmn".\n', err: 'Stopped are: campaign "autumn".\n' });
+  });
+
   it('of all ends the breakers of accounts too', async () => {
     await openFor({ scope: 'account', target: '0123456789abcdef' });
     const { out } = await run(['resume', 'all', '--reason', 'paid'], env);
@@ -157,6 +163,28 @@ describe('tickmark resume of one thing while the breaker of an account is open',
   });
 });
 
+describe('tickmark pause --list', () => {
+  it('shows what is stopped, since when, and by whom or by which error code', async () => {
+    await run(['pause', 'campaign', 'spring', '--reason', 'wrong text', '--by', 'ann'], env);
+    await db.sql`
+      INSERT INTO send_stops (scope, target, source, error_code, actor, level, opened_at, until)
+      VALUES ('sender', 'support', 'breaker', 63018, 'system', 1, now(), now() + interval '1 minute')`;
+    const { code, out } = await run(['pause', '--list'], env);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^campaign "spring" {2}since \S+Z {2}until it is resumed or repaired {2}ann: wrong text$/m);
+    expect(out).toMatch(/^sender "support" {2}since \S+Z {2}until \S+Z {2}circuit breaker, error 63018$/m);
+    const stops = JSON.parse((await run(['pause', '--list', '--json'], env)).out) as unknown;
+    expect(stops).toMatchObject([
+      { target: 'spring', actor: 'ann' },
+      { target: 'support', errorCode: 63018 },
+    ]);
+  });
+
+  it('says so when nothing is', async () => {
+    expect(await run(['pause', '--list'], env)).toEqual({ code: 0, out: '', err: 'Nothing is stopped.\n' });
+  });
+});
+
 describe('both', () => {
   it.each([
     ['no scope', ['pause', '--reason', 'x']],
@@ -165,6 +193,7 @@ describe('both', () => {
     ['a target of all', ['pause', 'all', 'spring', '--reason', 'x']],
     ['a template that is no content sid', ['pause', 'template', 'welcome', '--reason', 'x']],
     ['no reason', ['resume', 'all']],
+    ['a scope with --list', ['pause', 'all', '--list']],
   ])('exit 2 for %s', async (_name, args) => {
     const { code, out, err } = await run(args, env);
     expect({ code, out }).toEqual({ code: 2, out: '' });

@@ -1,4 +1,4 @@
-import type { Database, EndStop, StopTarget } from '@tickmark/delivery';
+import type { Database, EndStop, SendStop, StopTarget } from '@tickmark/delivery';
 import { Argument, type Command } from 'commander';
 import type { CliContext } from '../cli-context.ts';
 import { CliError } from '../cli-error.ts';
@@ -9,52 +9,82 @@ const SCOPES = ['all', 'sender', 'campaign', 'template'] as const;
 type Scope = (typeof SCOPES)[number];
 
 interface StopOptions {
-  reason: string;
+  list?: true;
+  reason?: string;
   by?: string;
   json?: true;
 }
 
 /** `tickmark pause` and `tickmark resume`: the operator's stop switch. */
 export function addStopCommands(program: Command, context: CliContext): void {
-  addStopCommand(program, 'pause', 'stop sending: everything, a sender, a campaign or a template', (target, options) =>
-    pauseSending(context, target, options),
+  const pauseCommand = addStopCommand(
+    program,
+    'pause',
+    'stop sending: everything, a sender, a campaign or a template; or list what is stopped',
   );
-  addStopCommand(program, 'resume', 'let it be sent again, and close its circuit breakers', (target, options) =>
-    resumeSending(context, target, options),
+  pauseCommand.option('--list', 'list what is stopped, by whom or by which error code');
+  pauseCommand.action(async (scope: Scope | undefined, target: string | undefined, options: StopOptions) => {
+    if (options.list && scope === undefined) return listStopped(context, options);
+    if (options.list) pauseCommand.error('error: --list takes no scope: leave it out');
+    await pauseSending(context, readStop(pauseCommand, scope, target, options));
+  });
+  const resumeCommand = addStopCommand(program, 'resume', 'let it be sent again, and close its circuit breakers');
+  resumeCommand.action((scope: Scope | undefined, target: string | undefined, options: StopOptions) =>
+    resumeSending(context, readStop(resumeCommand, scope, target, options)),
   );
 }
 
-function addStopCommand(
-  program: Command,
-  name: string,
-  description: string,
-  run: (target: StopTarget, options: StopOptions) => Promise<void>,
-): void {
-  const command = program
+function addStopCommand(program: Command, name: string, description: string): Command {
+  return program
     .command(name)
-    .addArgument(new Argument('<scope>', 'what is meant').choices(SCOPES))
+    .addArgument(new Argument('[scope]', 'what is meant').choices(SCOPES))
     .argument('[target]', 'alias of the sender, name of the campaign, or content sid (HX…) of the template; nothing for all')
     .description(description)
-    .requiredOption('--reason <text>', 'why, for the audit log')
+    .option('--reason <text>', 'why, for the audit log (required)')
     .option('--by <name>', 'who, for the audit log; default: the user of the operating system')
     .option('--json', 'print the result as JSON');
-  command.action(async (scope: Scope, target: string | undefined, options: StopOptions) => {
-    const complaint = findComplaint(scope, target);
-    if (complaint !== null) command.error(`error: ${complaint}`);
-    await run({ scope, target: target ?? '*' }, options);
-  });
 }
 
-function findComplaint(scope: Scope, target: string | undefined): string | null {
+interface StopRequest {
+  stop: StopTarget;
+  actor: string;
+  reason: string;
+  json: true | undefined;
+}
+
+/** Ends the command with its usage when something is missing or wrong. */
+function readStop(command: Command, scope: Scope | undefined, target: string | undefined, { reason, by, json }: StopOptions): StopRequest {
+  const complaint = findComplaint(scope, target, reason);
+  if (complaint !== null) command.error(`error: ${complaint}`);
+  return { stop: { scope: scope ?? 'all', target: target ?? '*' }, actor: operatorName(by), reason: reason ?? '', json };
+}
+
+function findComplaint(scope: Scope | undefined, target: string | undefined, reason: string | undefined): string | null {
+  if (scope === undefined) return `say what is meant: ${SCOPES.join(', ')}`;
+  if (!reason) return '--reason is missing: it is kept in the audit log';
   if (scope === 'all') return target === undefined ? null : `"all" takes no target: leave "${target}" out`;
   if (target === undefined) return `say which ${scope}`;
   return scope === 'template' && !/^HX[0-9a-f]{32}$/i.test(target) ? 'a template is named by its content sid: HX and 32 hex digits' : null;
 }
 
-async function pauseSending(context: CliContext, stop: StopTarget, { reason, by, json }: StopOptions): Promise<void> {
+async function listStopped(context: CliContext, { json }: StopOptions): Promise<void> {
+  await withDatabase(context, async (db, delivery) => {
+    const stops = await delivery.listStops(db);
+    context.writeOut(json ? toJson(stops) : stops.map(describeStop).join(''));
+    if (stops.length === 0) context.writeError('Nothing is stopped.\n');
+  });
+}
+
+function describeStop({ scope, target, source, errorCode, reason, actor, openedAt, until }: SendStop): string {
+  const cause = source === 'operator' ? `${actor}: ${reason ?? ''}` : `circuit breaker${errorCode === null ? '' : `, error ${errorCode}`}`;
+  const end = until === null ? 'until it is resumed or repaired' : `until ${until.toISOString()}`;
+  return `${describe({ scope, target })}  since ${openedAt.toISOString()}  ${end}  ${cause}\n`;
+}
+
+async function pauseSending(context: CliContext, { stop, actor, reason, json }: StopRequest): Promise<void> {
   await withDatabase(context, async (db, delivery) => {
     if (stop.scope === 'sender') assertSender(await delivery.listSenders(db), stop.target);
-    const { opened } = await delivery.openStop(db, { ...stop, actor: operatorName(by), reason, forMs: null });
+    const { opened } = await delivery.openStop(db, { ...stop, actor, reason, forMs: null });
     context.writeError(
       `${opened ? 'The stop is set' : 'It was stopped already'}: waiting until no call of it can be under way any more.\n`,
     );
@@ -66,10 +96,9 @@ async function pauseSending(context: CliContext, stop: StopTarget, { reason, by,
   });
 }
 
-async function resumeSending(context: CliContext, stop: StopTarget, { reason, by, json }: StopOptions): Promise<void> {
+async function resumeSending(context: CliContext, { stop, actor, reason, json }: StopRequest): Promise<void> {
   await withDatabase(context, async (db, delivery) => {
-    const end = (target: StopTarget, source: EndStop['source']) =>
-      delivery.endStop(db, { ...target, source, actor: operatorName(by), reason });
+    const end = (target: StopTarget, source: EndStop['source']) => delivery.endStop(db, { ...target, source, actor, reason });
     const operator = await end(stop, 'operator');
     const breakers = [await end(stop, 'breaker')];
     // Whoever lets everything go means the account too, which has no name of its own that a person would know.
@@ -79,8 +108,15 @@ async function resumeSending(context: CliContext, stop: StopTarget, { reason, by
       unparked: [operator, ...breakers].reduce((sum, { unparked }) => sum + unparked, 0),
     };
     for (const hint of await findOtherStops(db, delivery, stop)) context.writeError(`${hint}\n`);
+    if (!result.ended.operator && result.ended.breakers === 0) await tellWhatIsStopped(context, db, delivery, stop);
     context.writeOut(json ? toJson({ ...stop, state: 'active', ...result }) : `${describeResumed(stop, result)}\n`);
   });
+}
+
+/** Whoever mistyped a name would believe that it goes on now. */
+async function tellWhatIsStopped(context: CliContext, db: Database, { listStops }: Delivery, { scope }: StopTarget): Promise<void> {
+  const stopped = (await listStops(db)).filter((stop) => stop.scope === scope);
+  if (stopped.length > 0) context.writeError(`Stopped are: ${stopped.map(describe).join(', ')}.\n`);
 }
 
 /** What else keeps the target from sending, so that nobody wonders. */
