@@ -17,11 +17,7 @@ interface StopOptions {
 
 /** `tickmark pause` and `tickmark resume`: the operator's stop switch. */
 export function addStopCommands(program: Command, context: CliContext): void {
-  const pauseCommand = addStopCommand(
-    program,
-    'pause',
-    'stop sending: everything, a sender, a campaign or a template; or list what is stopped',
-  );
+  const pauseCommand = addStopCommand(program, 'pause', 'stop sending: all, a sender, a campaign or a template');
   pauseCommand.option('--list', 'list what is stopped, by whom or by which error code');
   pauseCommand.action(async (scope: Scope | undefined, target: string | undefined, options: StopOptions) => {
     if (options.list && scope === undefined) return listStopped(context, options);
