@@ -25,6 +25,9 @@ const SEND_INTERVAL_MS = 20;
 /** Above the statement's own time-out: a database that says nothing at all must not hold an outcome that a queue could keep. */
 const SEND_DEADLINE_MS = 10_000;
 
+/** At some ten messages a second no claim waits for company; at hundreds the interval holds as ever. Outcomes are waited for by nobody. */
+const CLAIMS_BURST = 3;
+
 /** Statements under way per kind: one slow statement does not stop the others. */
 const IN_FLIGHT_MAX = 2;
 const STATUSES_IN_FLIGHT_MAX = 3;
@@ -55,7 +58,7 @@ export function createRecordBatches(
   const claim = (items: Claim[]) =>
     breaker.watch(() => claimForSending(db, items, { account: twilio.credentialsFingerprint(), windowGuard }));
   const decide = (code: number) => decideOnRefusal(code, policies.actionFor(code));
-  const claims = createGroupCommit({ site: 'claims', flush: claim, ...shared });
+  const claims = createGroupCommit({ site: 'claims', flush: claim, burst: CLAIMS_BURST, ...shared });
   const record = (items: OutcomeRecord[]) => breaker.watch(() => recordOutcome(db, items, decide));
   const outcomes = createGroupCommit({ site: 'outcomes', flush: record, ...shared });
   const statuses = createGroupCommit({

@@ -100,6 +100,30 @@ describe('when a flush begins', () => {
     await Promise.all([first, second]);
   });
 
+  test('a few flushes may come before their time after a quiet moment; from then on the interval holds', async () => {
+    const { group, end, batches } = createManual<string>({ minIntervalMs: 20, burst: 2 });
+    const answers: Promise<string>[] = [];
+    const commit = async (item: string, index: number) => {
+      answers.push(group.commit(item));
+      if (batches().length > index) await end(index);
+    };
+    for (const [index, item] of ['a', 'b', 'c'].entries()) await commit(item, index);
+    expect(batches()).toEqual([['a'], ['b'], ['c']]);
+    await commit('d', 3);
+    await vi.advanceTimersByTimeAsync(19);
+    expect(batches()).toHaveLength(3);
+    await vi.advanceTimersByTimeAsync(1);
+    await end(3);
+    await commit('e', 4);
+    expect(batches()).toHaveLength(4);
+    await vi.advanceTimersByTimeAsync(20);
+    await end(4);
+    await vi.advanceTimersByTimeAsync(60);
+    for (const [index, item] of ['f', 'g', 'h'].entries()) await commit(item, index + 5);
+    expect(batches()).toHaveLength(8);
+    await Promise.all(answers);
+  });
+
   test('a full batch does not wait for the interval, only for a free slot', async () => {
     const { group, end, batches } = createManual<string>({ minIntervalMs: 1000, itemsMax: 2, inFlightMax: 2 });
     const answers = ['a', 'b', 'c', 'd', 'e'].map((item) => group.commit(item));

@@ -37,6 +37,8 @@ export interface GroupCommitOptions<T, R> {
   sizeOf?: (item: T) => number;
   /** Least time between the beginnings of two flushes, unless a batch is full; default 0. */
   minIntervalMs?: number;
+  /** So many flushes may come before their time after a quiet moment: the interval is for the busy ones, who gain by it. Default 0. */
+  burst?: number;
   /**
    * The first caller takes along those of the same turn of the event loop, instead of going alone a moment before them: for callers that
    * come in lumps, as answers over a network do. Default false: it is flushed within its own call of `commit`.
@@ -88,6 +90,7 @@ class Committer<T, R> implements GroupCommit<T, R> {
   readonly #bytesMax: number;
   readonly #inFlightMax: number;
   readonly #minIntervalMs: number;
+  readonly #burst: number;
   readonly #collectTurn: boolean;
   readonly #batchSize: { observe(items: number): void };
 
@@ -95,6 +98,8 @@ class Committer<T, R> implements GroupCommit<T, R> {
   #collectedBytes = 0;
   #inFlight = 0;
   #lastBeganMs = -Infinity;
+  /** When the next flush would begin if all kept the interval. */
+  #nextMs = -Infinity;
   #flushTimer: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
 
@@ -112,6 +117,7 @@ class Committer<T, R> implements GroupCommit<T, R> {
     this.#bytesMax = options.bytesMax ?? BYTES_MAX;
     this.#inFlightMax = options.inFlightMax ?? 1;
     this.#minIntervalMs = options.minIntervalMs ?? 0;
+    this.#burst = options.burst ?? 0;
     this.#collectTurn = options.collectTurn ?? false;
     this.#batchSize = options.metrics.groupCommitBatchSize.labels(options.site);
   }
@@ -167,8 +173,9 @@ class Committer<T, R> implements GroupCommit<T, R> {
   }
 
   #waitMs(): number {
-    const intervalMs = this.#inFlight === 0 ? this.#minIntervalMs : Math.max(this.#minIntervalMs, OVERTAKE_MS);
-    return intervalMs === 0 ? 0 : this.#lastBeganMs + intervalMs - performance.now();
+    const pacedMs = this.#nextMs - this.#burst * this.#minIntervalMs;
+    const overtakingMs = this.#inFlight === 0 ? -Infinity : this.#lastBeganMs + OVERTAKE_MS;
+    return Math.max(pacedMs, overtakingMs) - performance.now();
   }
 
   #takeBatch(): Waiter<T, R>[] {
@@ -191,7 +198,9 @@ class Committer<T, R> implements GroupCommit<T, R> {
 
   async #flush(batch: Waiter<T, R>[]): Promise<void> {
     this.#inFlight += 1;
-    this.#lastBeganMs = performance.now();
+    const nowMs = performance.now();
+    this.#lastBeganMs = nowMs;
+    this.#nextMs = Math.min(Math.max(this.#nextMs, nowMs), nowMs + this.#burst * this.#minIntervalMs) + this.#minIntervalMs;
     this.#batchSize.observe(batch.length);
     const items = batch.map((waiter) => {
       waiter.started = true;
