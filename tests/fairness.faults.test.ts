@@ -14,7 +14,7 @@ const BACKLOG = 20_000;
 const SPARE = 2_000;
 
 /** Each round measures without the busy sender and with it, so that what the machine does else meets both alike. */
-const ROUNDS = 4;
+const ROUNDS = 5;
 const PER_ROUND = 60;
 const EVERY_MS = 80;
 const URGENT_PER_ROUND = 3;
@@ -101,6 +101,10 @@ async function switchBusy(command: 'pause' | 'resume'): Promise<void> {
   await waitFor(() => said() > before, { timeoutMs: 30_000, intervalMs: 50, message: `the worker to ${command} the sender` });
 }
 
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
 function p95(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.ceil(values.length * 0.95) - 1] ?? 0;
 }
@@ -116,6 +120,7 @@ it('20,000 waiting bulk messages of one sender delay neither another sender nor 
   const alone: number[] = [];
   const beside: number[] = [];
   const urgent: number[] = [];
+  const ratios: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     alone.push(...(await measure(0)).idle);
     await switchBusy('resume');
@@ -123,15 +128,16 @@ it('20,000 waiting bulk messages of one sender delay neither another sender nor 
     beside.push(...measured.idle);
     urgent.push(...measured.urgent);
     await switchBusy('pause');
-    console.log(
-      `fairness: round ${round + 1}: p95 ${p95(alone.slice(-PER_ROUND))} ms alone, ${p95(beside.slice(-PER_ROUND))} ms beside the busy sender`,
-    );
+    const [before, after] = [p95(alone.slice(-PER_ROUND)), p95(beside.slice(-PER_ROUND))];
+    ratios.push(after / before);
+    console.log(`fairness: round ${round + 1}: p95 ${before} ms alone, ${after} ms beside the busy sender`);
   }
   const left = await waiting();
-  const ratio = p95(beside) / p95(alone);
+  // Of the rounds, not of all messages: what else disturbs the machine for a second disturbs one of them.
+  const ratio = median(ratios);
   console.log(
     `fairness: ${left} bulk messages wait; p95 of ${alone.length} messages ${p95(alone)} ms alone, of ${beside.length} beside the busy sender ` +
-      `${p95(beside)} ms, ${ratio.toFixed(2)} times; the slowest of ${urgent.length} transactional ones of the busy sender ${Math.max(...urgent)} ms`,
+      `${p95(beside)} ms; the median of the rounds is ${ratio.toFixed(2)} times; the slowest of ${urgent.length} transactional ones of the busy sender ${Math.max(...urgent)} ms`,
   );
   expect(left).toBeGreaterThanOrEqual(BACKLOG);
   expect(ratio).toBeLessThanOrEqual(P95_RATIO_MAX);
