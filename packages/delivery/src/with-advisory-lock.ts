@@ -25,12 +25,21 @@ export function withAdvisoryLock<R>(
       SELECT pg_try_advisory_xact_lock(hashtextextended(${name}, 0)) AS locked,
         set_config('idle_in_transaction_session_timeout', ${String(idleMsMax)}, true)`;
     if (row?.locked !== true) return { ran: false };
-    // Should the connection be gone, the end of the transaction tells.
-    const signs = setInterval(() => void tx`SELECT`.catch(() => undefined), everyMs);
+    // One at a time, and none beside the end of the transaction: a connection serves one statement at a time.
+    let sign: Promise<unknown> | undefined;
+    const signs = setInterval(() => {
+      // Should the connection be gone, the end of the transaction tells.
+      sign ??= tx`SELECT`
+        .catch(() => undefined)
+        .finally(() => {
+          sign = undefined;
+        });
+    }, everyMs);
     try {
       return { ran: true, value: await run() };
     } finally {
       clearInterval(signs);
+      await sign;
     }
   });
 }
