@@ -9,7 +9,7 @@ import {
   type ResentMessage,
   type UnknownPair,
 } from '@tickmark/delivery';
-import { LISTED_BEFORE_CLAIM_MS, type ListedMessage, type StatusEvent } from '@tickmark/domain';
+import { LISTED_BEFORE_CLAIM_MS, listedStatusEvent, type ListedMessage } from '@tickmark/domain';
 import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { Producers } from '@tickmark/queues';
 import type { MessageLister } from '@tickmark/twilio';
@@ -82,14 +82,8 @@ async function judge(attempt: DueUnknown, verdict: ListVerdict, prove: () => Pro
 /** What the list says of an adopted message's status goes the way of every status. */
 async function applyListed({ producers, clock }: ReconcilePairDeps, verdicts: readonly ListVerdict[]): Promise<void> {
   const receivedAt = clock.now().toISOString();
-  const events = verdicts.flatMap((verdict) => (verdict.kind === 'adopted' ? [toStatusEvent(verdict.message, receivedAt)] : []));
+  const events = verdicts.flatMap((verdict) => (verdict.kind === 'adopted' ? [listedStatusEvent(verdict.message, receivedAt)] : []));
   if (events.length > 0) await producers.addStatusEvents(events);
-}
-
-/** Without our id: a list does not know it, and only what knows it makes a claim to a sid stronger. */
-function toStatusEvent({ messageSid, rawStatus, errorCode, from, messagingServiceSid }: ListedMessage, receivedAt: string): StatusEvent {
-  const unnamed = { messageId: null, attempt: null, to: null, channelStatusMessage: null };
-  return { ...unnamed, messageSid, rawStatus, errorCode, receivedAt, from, messagingServiceSid, source: 'list' };
 }
 
 async function keepLooks(deps: ReconcilePairDeps, pair: UnknownPair, judged: readonly Judged[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { listedStatusEvent } from '@tickmark/domain';
 import type postgres from 'postgres';
 import { applyStatuses } from './apply-statuses.ts';
 import { bindAdopted } from './bind-adopted.ts';
@@ -39,21 +40,8 @@ async function applyListedStatus(db: Pick<Database, 'sql'>, { id, messageSid }: 
   const message = await getUnknown(db, id);
   const candidate = message?.candidates.find(({ sid }) => sid === messageSid);
   if (!candidate) return;
-  const [settled] = await applyStatuses(db, [
-    {
-      messageId: null,
-      attempt: null,
-      messageSid,
-      rawStatus: candidate.status,
-      errorCode: null,
-      receivedAt: new Date().toISOString(),
-      from: null,
-      to: null,
-      messagingServiceSid: null,
-      channelStatusMessage: null,
-      source: 'list',
-    },
-  ]);
+  const listed = { messageSid, rawStatus: candidate.status, errorCode: null, from: null, messagingServiceSid: null };
+  const [settled] = await applyStatuses(db, [listedStatusEvent(listed, new Date().toISOString())]);
   if (settled?.ok === false) throw settled.error;
 }
 

@@ -1,3 +1,5 @@
+import type { StatusEvent } from './status-event.ts';
+
 /** One row of Twilio's list of messages, as far as it tells whose it is and what became of it. Never the text itself, only its hash. */
 export interface ListedMessage {
   messageSid: string;
@@ -12,4 +14,24 @@ export interface ListedMessage {
   /** Twilio's clock, in whole seconds. */
   createdAt: Date;
   direction: string;
+}
+
+/**
+ * What a listed row says of its status, as an event like any other. Without our id: a list does not know it, and only what knows it makes a
+ * claim to a sid stronger.
+ *
+ * @param receivedAt when the list was read, ISO 8601
+ */
+export function listedStatusEvent(
+  {
+    messageSid,
+    rawStatus,
+    errorCode,
+    from,
+    messagingServiceSid,
+  }: Pick<ListedMessage, 'messageSid' | 'rawStatus' | 'errorCode' | 'from' | 'messagingServiceSid'>,
+  receivedAt: string,
+): StatusEvent {
+  const unnamed = { messageId: null, attempt: null, to: null, channelStatusMessage: null };
+  return { ...unnamed, messageSid, rawStatus, errorCode, receivedAt, from, messagingServiceSid, source: 'list' };
 }
