@@ -1,7 +1,8 @@
 import type { MessagePolicy, Sender } from '@tickmark/domain';
 import { createAuthenticator, createServer, registerOpenApi, type ApiKey, type HttpServer } from '@tickmark/http';
 import { createMessageAcceptor, DEADLINES, type Deadlines, type Producers } from '@tickmark/queues';
-import { VERSION, type Clock, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
+import { VERSION, type Clock, type Logger, type Metrics, type Readiness, type Spool } from '@tickmark/runtime';
+import { createCommitOrSpool, type WebhookKind } from './commit-or-spool.ts';
 import { createCommits } from './commits.ts';
 import { createReadiness } from './readiness.ts';
 import { addCancelMessageRoute } from './routes/cancel-message.ts';
@@ -12,6 +13,7 @@ import { addStatusCallbackRoute } from './routes/status-callback.ts';
 
 export interface IngressDeps {
   producers: Producers;
+  spool: Spool<WebhookKind>;
   metrics: Metrics;
   clock: Clock;
   log: Logger;
@@ -48,10 +50,11 @@ export async function createIngress(deps: IngressDeps, settings: IngressSettings
   await registerOpenApi(server, { title: 'Tickmark ingress', version: VERSION });
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys, rateLimitPerKey: settings.rateLimitPerKey });
   const commits = createCommits({ producers, metrics, deadlineMs: deadlines.commitMs });
+  const durable = createCommitOrSpool({ ...deps, commits });
   const acceptor = createMessageAcceptor({ ...deps, deadlines });
 
   for (const { prefix, baseUrl } of mountPoints(settings.publicBaseUrl)) {
-    const shared = { ...deps, commits, hidden: prefix !== '' };
+    const shared = { ...deps, durable, hidden: prefix !== '' };
     const webhook = { ...shared, baseUrl, authTokens: settings.authTokens, accountSid: settings.accountSid };
     await server.register(async (scope) => addStatusCallbackRoute(scope, webhook), { prefix });
     await server.register(async (scope) => addInboundRoute(scope, webhook), { prefix });
@@ -60,7 +63,7 @@ export async function createIngress(deps: IngressDeps, settings: IngressSettings
     await server.register(async (scope) => addMessageBatchRoute(scope, messages), { prefix });
     await server.register(async (scope) => addCancelMessageRoute(scope, messages), { prefix });
   }
-  return { server, readiness, drain: async () => void (await Promise.all([acceptor.drain(), commits.drain()])) };
+  return { server, readiness, drain: async () => void (await Promise.all([acceptor.drain(), commits.drain(), durable.close()])) };
 }
 
 /**

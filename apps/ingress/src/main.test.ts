@@ -1,4 +1,5 @@
-import { createMetrics } from '@tickmark/runtime';
+import type { StatusEvent } from '@tickmark/domain';
+import { createFailpoints, createMetrics, openSpool } from '@tickmark/runtime';
 import { captureLogger, freePort, randomBody, randomPhone, testFolder, testRedis, waitFor } from '@tickmark/testing';
 import { signRequest } from '@tickmark/twilio';
 import { writeFileSync } from 'node:fs';
@@ -39,7 +40,10 @@ describe('the process', { timeout: 90_000 }, () => {
     expect(await ingress.app.exited).toEqual({ code: 0, signal: null });
 
     const { messages, events } = await enqueued();
-    const stored = new Set([...messages.map(({ id }) => id), ...events.map(({ messageSid }) => messageSid)]);
+    const stored = new Set([
+      ...messages.map(({ id }) => id),
+      ...[...events, ...(await leftOnDisk(ingress))].map(({ messageSid }) => messageSid),
+    ]);
     expect([...confirmed.messages, ...confirmed.callbacks].filter((id) => !stored.has(id))).toEqual([]);
   });
 
@@ -155,4 +159,20 @@ async function callback(
   });
   await response.arrayBuffer();
   return { status: response.status };
+}
+
+/** What a process that has ended leaves for the next one. */
+async function leftOnDisk({ spoolDir }: IngressProcess): Promise<StatusEvent[]> {
+  const left: unknown[] = [];
+  const spool = await openSpool({
+    dir: spoolDir,
+    bytesMax: 1,
+    deliver: async (_kind, items) => void left.push(...items),
+    failpoints: createFailpoints(undefined),
+    metrics: createMetrics({ process: 'ingress' }),
+    log: captureLogger().log,
+  });
+  await spool.drain();
+  await spool.close();
+  return left as StatusEvent[];
 }

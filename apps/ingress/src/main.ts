@@ -2,15 +2,18 @@ import { parseAllowedRecipients, parseSenders } from '@tickmark/domain';
 import { listen, parseApiKeys } from '@tickmark/http';
 import { createProducers, DEADLINES } from '@tickmark/queues';
 import {
+  createFailpoints,
   createLogger,
   createMetrics,
   createShutdown,
   keysUsedBy,
   loadConfig,
   METRICS_PORTS,
+  openSpool,
   startInternalListener,
   systemClock,
 } from '@tickmark/runtime';
+import { deliverSpooled } from './commit-or-spool.ts';
 import { createIngress } from './create-ingress.ts';
 
 const config = loadConfig(keysUsedBy('ingress'), {
@@ -20,8 +23,16 @@ const log = createLogger({ process: 'ingress', level: config.LOG_LEVEL });
 const metrics = createMetrics({ process: 'ingress' });
 const redis = { redisUrl: config.REDIS_URL.reveal(), base: config.QUEUE_PREFIX };
 const producers = createProducers({ ...redis, deadlineMs: DEADLINES.redisMs, log });
+const spool = await openSpool({
+  dir: config.SPOOL_DIR,
+  bytesMax: config.SPOOL_BYTES_MAX,
+  deliver: deliverSpooled(producers),
+  failpoints: createFailpoints(config.FAILPOINTS, log),
+  metrics,
+  log,
+});
 const ingress = await createIngress(
-  { producers, metrics, clock: systemClock, log },
+  { producers, spool, metrics, clock: systemClock, log },
   {
     mode: config.TWILIO_MODE,
     publicBaseUrl: config.PUBLIC_BASE_URL,
@@ -49,6 +60,7 @@ createShutdown({
   phases: [
     { name: 'stop accepting and answer what is under way', run: () => ingress.server.close(), deadlineMs: 8_000 },
     { name: 'write what is collected', run: () => ingress.drain(), deadlineMs: 3_000 },
+    { name: 'close the spool', run: () => spool.close(), deadlineMs: 1_000 },
     { name: 'close the connection to Redis', run: () => producers.close(), deadlineMs: 2_000 },
     { name: 'close the internal listener', run: () => listener.close(), deadlineMs: 1_000 },
   ],

@@ -1,4 +1,5 @@
 import { messageIdFor } from '@tickmark/domain';
+import { DEADLINES } from '@tickmark/queues';
 import { openTcpGate, randomPhone, testRedis, waitFor, type TcpGate } from '@tickmark/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -40,13 +41,13 @@ describe('without Redis', () => {
     return { ...(await answer), durationMs: performance.now() - startMs };
   };
 
-  it('says in time that nothing was accepted, is not ready, stays alive, and works again when Redis is back', async () => {
+  it('tells producers in time that nothing was accepted, keeps webhooks on disk, and works again when Redis is back', async () => {
     await gate.close();
     await waitFor(async () => (await post()).status === 503);
     const items = { messages: [{ to: randomPhone(), body: 'x' }, { to: '12' }, { to: randomPhone(), body: 'x', idempotencyKey: 'k' }] };
     const batch = (headers = {}) => ingress.post(items, headers, '/v1/messages/batch');
     const asks = [() => post(), () => post({ 'idempotency-key': 'k' }), () => batch(), () => batch({ 'idempotency-key': 'k' })];
-    for (const ask of [...asks, callback, inbound]) {
+    for (const ask of asks) {
       const answer = await timed(ask());
       expect(answer).toMatchObject({
         status: 503,
@@ -55,18 +56,27 @@ describe('without Redis', () => {
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
       expect(answer.durationMs).toBeLessThan(2_500);
     }
-    const unready = await fetch(`${ingress.url}/health/ready`);
-    expect(unready.status).toBe(503);
-    expect(await unready.json()).toEqual({ ready: false, reasons: [expect.stringMatching(/redis/i)] });
+    for (const [ask, status] of [
+      [callback, 204],
+      [inbound, 200],
+    ] as const) {
+      const answer = await timed(ask());
+      expect(answer.status).toBe(status);
+      expect(answer.durationMs).toBeLessThan(2_500);
+    }
+    const readiness = await fetch(`${ingress.url}/health/ready`);
+    expect(readiness.status).toBe(200);
+    expect(await readiness.json()).toEqual({ ready: true, reasons: [expect.stringMatching(/redis.*disk/i)] });
+    expect(await ingress.metrics.registry.metrics()).toContain('tickmark_spooled_events 2');
     expect((await fetch(`${ingress.url}/health/live`)).status).toBe(200);
 
     await gate.open();
     await waitFor(async () => (await post()).status === 202, { message: 'the ingress to accept again' });
     await waitFor(() => ready());
-    await waitFor(async () => (await callback()).status === 204);
-    await waitFor(async () => (await inbound()).status === 200);
+    await waitFor(async () => (await ingress.metrics.registry.metrics()).includes('tickmark_spooled_events 0'));
     const { messages, events, inbound: received } = await ingress.enqueued();
-    for (const stored of [messages, events, received]) expect(stored.length).toBeGreaterThan(0);
+    expect(messages.length).toBeGreaterThan(0);
+    expect([events.length, received.length]).toEqual([1, 1]);
   });
 
   it('says of a queue that does not answer that acceptance is unknown, and a repeat by that id is the same message', async () => {
@@ -110,13 +120,33 @@ describe('without Redis', () => {
     expect(new Set(enqueued.map(({ id }) => id))).toEqual(new Set(ids));
   });
 
-  it('does not confirm a callback that a silent queue may have lost', async () => {
+  it('keeps on disk what a silent queue may have lost, and asks it no more until it answers', async () => {
     gate.stall();
-    const lost = await timed(callback());
-    expect(lost).toMatchObject({ status: 503, json: { error: { code: 'QUEUE_UNAVAILABLE' } } });
-    expect(lost.durationMs).toBeLessThan(2_000);
+    const first = await timed(callback());
+    expect(first.status).toBe(204);
+    expect(first.durationMs).toBeLessThan(2_500);
+    const [jobs] = [await Promise.all(Array.from({ length: 20 }, () => timed(callback())))];
+    expect(new Set(jobs.map(({ status }) => status))).toEqual(new Set([204]));
+    // Sooner than any of them could have given Redis up.
+    expect(Math.min(...jobs.map(({ durationMs }) => durationMs))).toBeLessThan(DEADLINES.commitMs);
     await gate.open();
-    await waitFor(async () => (await callback()).status === 204);
+    await waitFor(async () => (await ingress.metrics.registry.metrics()).includes('tickmark_spooled_events 0'));
+    expect(new Set((await ingress.enqueued()).events.map(({ messageSid }) => messageSid)).size).toBe(21);
+  });
+
+  it('confirms nothing that neither Redis nor the disk took', async () => {
+    await gate.close();
+    const full = await createIngressHarness({ redisUrl: gate.url, spoolBytesMax: 100 });
+    try {
+      const answer = await timed(full.webhook(statusPath(), statusCallback(full)));
+      expect(answer).toMatchObject({
+        status: 503,
+        json: { error: { code: 'QUEUE_UNAVAILABLE', message: expect.stringContaining('again') } },
+      });
+      expect(answer.durationMs).toBeLessThan(2_500);
+    } finally {
+      await full.close();
+    }
   });
 
   it('says that nothing was accepted when the marker of a key does not come', async () => {

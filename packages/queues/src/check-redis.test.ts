@@ -19,7 +19,12 @@ test.each([
   ['a server that hides its version', { redis_version: '' }, false],
 ])('%s is judged by its version', (_name, values, ok) => {
   const check = judgeServer(info(values), 'always');
-  const refusal = { ok: false, warnings: [], reason: expect.stringContaining('too old: use Redis 7.0, Valkey 7.2 or newer') };
+  const refusal = {
+    ok: false,
+    isAway: false,
+    warnings: [],
+    reason: expect.stringContaining('too old: use Redis 7.0, Valkey 7.2 or newer'),
+  };
   expect(check).toEqual(ok ? { ok: true, warnings: [] } : refusal);
 });
 

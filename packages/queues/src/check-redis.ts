@@ -3,7 +3,8 @@ import { ReplyError, type Redis } from 'ioredis';
 import { connectProducer } from './connections.ts';
 import { withoutPayload } from './errors.ts';
 
-export type RedisCheck = { ok: true; warnings: string[] } | { ok: false; warnings: string[]; reason: string };
+/** `isAway`: it does not answer, which may pass; otherwise it is a server that nothing can be promised on. */
+export type RedisCheck = { ok: true; warnings: string[] } | { ok: false; isAway: boolean; warnings: string[]; reason: string };
 
 /** `SET … NX GET` needs Redis 7.0. Valkey began at 7.2 and names Redis 7.2.4 beside its own version ever since. */
 const OLDEST = [7, 0] as const;
@@ -21,7 +22,7 @@ export async function checkRedis(options: { redisUrl: string; log: Logger; deadl
       deadlineMs,
     );
   } catch (error) {
-    return { ok: false, warnings: [], reason: `redis is not reachable: ${withoutPayload(error).message}` };
+    return { ok: false, isAway: true, warnings: [], reason: `redis is not reachable: ${withoutPayload(error).message}` };
   } finally {
     redis.disconnect();
   }
@@ -47,12 +48,17 @@ export function judgeServer(infoText: string, appendfsync: string | undefined): 
   else if (appendfsync !== 'always') warnings.push(`appendfsync is ${appendfsync ?? 'not readable (CONFIG is not allowed)'}: ${advice}`);
 
   if (!isAtLeast(version, OLDEST)) {
-    return { ok: false, warnings, reason: `redis ${version} is too old: use Redis 7.0, Valkey 7.2 or newer` };
+    return { ok: false, isAway: false, warnings, reason: `redis ${version} is too old: use Redis 7.0, Valkey 7.2 or newer` };
   }
   const policy = info.get('maxmemory_policy');
   if (policy === undefined) warnings.push('the eviction policy could not be read: make sure that maxmemory-policy is noeviction');
   else if (policy !== 'noeviction') {
-    return { ok: false, warnings, reason: `maxmemory-policy is ${policy}, which deletes waiting jobs: set it to noeviction` };
+    return {
+      ok: false,
+      isAway: false,
+      warnings,
+      reason: `maxmemory-policy is ${policy}, which deletes waiting jobs: set it to noeviction`,
+    };
   }
   return { ok: true, warnings };
 }

@@ -152,7 +152,7 @@ export function createProducers(options: ProducersOptions): Producers {
       try {
         return await connection.run(() => checkServer(redis));
       } catch (error) {
-        return { ok: false, warnings: [], reason: withoutPayload(error).message };
+        return { ok: false, isAway: true, warnings: [], reason: withoutPayload(error).message };
       }
     },
     close: () => connection.close(),

@@ -423,14 +423,14 @@ export const CONFIG_KEYS = {
     type: textValue(),
     help: 'Where callbacks wait on disk while Redis is away.',
     notes: ['It needs a persistent volume per replica: without one, what waits there ends with the container.'],
-    usedBy: [],
+    usedBy: ['ingress'],
     default: '.data/spool',
   },
   SPOOL_BYTES_MAX: {
     section: 'Retention and local files',
     type: integerValue(1_048_576, Number.MAX_SAFE_INTEGER),
     help: 'The most that may wait there, in bytes; beyond it callbacks are answered 503.',
-    usedBy: [],
+    usedBy: ['ingress'],
     default: '1073741824',
   },
   SIMULATOR_PORT: {
@@ -450,7 +450,7 @@ export const CONFIG_KEYS = {
     section: 'Development and tests',
     type: failpointsValue(),
     help: 'Lines at which the process stops to be killed there: name[:nth], joined by commas.',
-    usedBy: ['worker'],
+    usedBy: ['ingress', 'worker'],
     rules: [onlyInSimulatorRule],
   },
   TICKMARK_URL: {

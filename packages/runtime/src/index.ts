@@ -10,4 +10,5 @@ export { createLogger, type Logger } from './logger.ts';
 export { createMetrics, type Metrics, type ProcessName } from './metrics.ts';
 export { Secret } from './secret.ts';
 export { createShutdown, type Shutdown, type ShutdownPhase } from './shutdown.ts';
+export { openSpool, SpoolFullError, type Spool } from './spool/spool.ts';
 export { VERSION } from './version.ts';

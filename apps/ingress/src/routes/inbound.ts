@@ -8,9 +8,9 @@ import type { WebhookRoutesOptions } from './status-callback.ts';
 /** TwiML that answers nothing to the person who wrote. */
 const EMPTY_ANSWER = '<Response/>';
 
-/** `POST /webhooks/twilio/inbound`: 200 with empty TwiML only when the message is durable in Redis. */
+/** `POST /webhooks/twilio/inbound`: 200 with empty TwiML only when the message is durable, in Redis or on disk. */
 export function addInboundRoute(server: HttpServer, options: WebhookRoutesOptions): void {
-  const { accountSid, commits, clock, metrics } = options;
+  const { accountSid, durable, clock, metrics } = options;
   acceptRawForms(server);
   countTooLarge(server, metrics);
   server.post(
@@ -27,7 +27,7 @@ export function addInboundRoute(server: HttpServer, options: WebhookRoutesOption
         metrics.callbacksReceived.inc({ result: 'missing_sid' });
         throw new AppError('VALIDATION_FAILED', 'An inbound message needs MessageSid, From and To: send it as Twilio does.');
       }
-      await commitWebhook(options, commits.inbound.commit(parsed.message));
+      await commitWebhook(options, durable.inbound(parsed.message));
       return reply.code(200).type('text/xml').send(EMPTY_ANSWER);
     },
   );

@@ -2,13 +2,13 @@ import { AppError } from '@tickmark/domain';
 import { acceptRawForms, type HttpServer } from '@tickmark/http';
 import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import { parseStatusCallback } from '@tickmark/twilio';
-import type { Commits } from '../commits.ts';
+import type { CommitOrSpool } from '../commit-or-spool.ts';
 import { commitWebhook, countTooLarge } from '../commit-webhook.ts';
 import { refuseForeignAccount, verifyWebhook, type WebhookVerification } from '../verify-webhook.ts';
 
 export interface WebhookRoutesOptions extends WebhookVerification {
   accountSid: string;
-  commits: Pick<Commits, 'statusCallback' | 'inbound'>;
+  durable: Pick<CommitOrSpool, 'statusCallback' | 'inbound'>;
   clock: Clock;
   log: Logger;
   metrics: Metrics;
@@ -16,9 +16,9 @@ export interface WebhookRoutesOptions extends WebhookVerification {
   hidden: boolean;
 }
 
-/** `POST /webhooks/twilio/status`: 204 only when the status is durable in Redis. What we do not know (words, sids, parameters) is accepted. */
+/** `POST /webhooks/twilio/status`: 204 only when the status is durable, in Redis or on disk. What we do not know (words, sids, parameters) is accepted. */
 export function addStatusCallbackRoute(server: HttpServer, options: WebhookRoutesOptions): void {
-  const { accountSid, commits, clock, metrics } = options;
+  const { accountSid, durable, clock, metrics } = options;
   acceptRawForms(server);
   countTooLarge(server, metrics);
   server.post(
@@ -35,7 +35,7 @@ export function addStatusCallbackRoute(server: HttpServer, options: WebhookRoute
         metrics.callbacksReceived.inc({ result: 'missing_sid' });
         throw new AppError('VALIDATION_FAILED', 'A status callback needs MessageSid and MessageStatus: send it as Twilio does.');
       }
-      await commitWebhook(options, commits.statusCallback.commit(parsed.event));
+      await commitWebhook(options, durable.statusCallback(parsed.event));
       return reply.code(204).send();
     },
   );
