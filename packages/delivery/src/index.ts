@@ -38,6 +38,7 @@ export { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
 export { recordOutcome, type RecordAnswer } from './record-outcome.ts';
 export type { OutcomeRecord } from './record-rows.ts';
 export { noteEpoch, readKnownEpoch, type KnownEpoch } from './redis-epoch.ts';
+export { recordSuppressions, type SuppressionEvent } from './record-suppressions.ts';
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
 export { releaseHeld, type HeldReleased, type ReleaseHeldInput } from './release-held.ts';
 export { ABSENCES_MIN, resendUnknown, type ResentMessage } from './resend-unknown.ts';

@@ -5,6 +5,7 @@ export * from './describe-error.ts';
 export { ERROR_CLASSES, RETRY_DECISIONS, type ErrorClass, type RetryDecision } from './error-classes.ts';
 export * from './ids.ts';
 export * from './inbound-message.ts';
+export * from './opt-out.ts';
 export * from './listed-message.ts';
 export * from './match-listed.ts';
 export { BODY_CODE_POINTS_MAX } from './message-fields.ts';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inboundMessage, waitFor } from '@tickmark/testing';
 import { createWorkerHarness, type WorkerHarness } from '../fixtures/worker-harness.ts';
 
@@ -15,4 +15,33 @@ it('a message from a person that is delivered three times is stored once and ope
   await waitFor(async () => (await harness.db.sql`SELECT 1 FROM customer_service_windows WHERE recipient = ${inbound.from}`).length === 1);
   await waitFor(() => harness.log.lines().filter((line) => line['msg'] === 'inbound batch stored').length === 2);
   expect(await harness.db.sql`SELECT message_sid FROM inbound_messages WHERE message_sid = ${inbound.messageSid}`).toHaveLength(1);
+});
+
+describe('who asks to be written to no more', () => {
+  const suppressionOf = async (recipient: string) =>
+    (await harness.db.sql<{ suppressed: boolean }[]>`SELECT suppressed FROM suppressions WHERE recipient = ${recipient} AND category = 'all'`)[0]?.suppressed;
+
+  it('is suppressed, whatever is said in the middle of a sentence, and free again by START', async () => {
+    const stop = inboundMessage({ to: harness.sender.address, body: 'Stop!', receivedAt: '2026-01-01T10:00:00.000Z' });
+    const { from } = stop;
+    const chat = inboundMessage({ from, to: harness.sender.address, body: 'we start at ten', receivedAt: '2026-01-01T10:01:00.000Z' });
+    await harness.producers.addInbound([stop, chat]);
+    await waitFor(async () => (await suppressionOf(from)) === true);
+    await harness.producers.addInbound([{ ...chat, ...inboundMessage({ from, to: harness.sender.address, body: 'START', receivedAt: '2026-01-01T10:02:00.000Z' }) }]);
+    await waitFor(async () => (await suppressionOf(from)) === false);
+  });
+
+  it('by a STOP that comes after a START which was said later stays free', async () => {
+    const start = inboundMessage({ to: harness.sender.address, body: 'start', receivedAt: '2026-01-01T10:02:00.000Z' });
+    const { from } = start;
+    await harness.producers.addInbound([start]);
+    await waitFor(async () => (await suppressionOf(from)) === false);
+    const stop = inboundMessage({ from, to: harness.sender.address, body: 'stop', receivedAt: '2026-01-01T10:01:00.000Z' });
+    await harness.producers.addInbound([stop]);
+    await waitFor(async () => (await harness.db.sql`SELECT FROM inbound_messages WHERE message_sid = ${stop.messageSid}`).length === 1);
+    const marker = inboundMessage({ to: harness.sender.address, body: 'stop' });
+    await harness.producers.addInbound([marker]);
+    await waitFor(async () => (await suppressionOf(marker.from)) === true);
+    expect(await suppressionOf(from)).toBe(false);
+  });
 });

@@ -1,4 +1,5 @@
-import { recordInbound, type Database } from '@tickmark/delivery';
+import { recordInbound, recordSuppressions, type Database, type SuppressionEvent } from '@tickmark/delivery';
+import { readOptOut, type InboundMessage } from '@tickmark/domain';
 import type { Logger, Metrics } from '@tickmark/runtime';
 import { done, type InboundPayload, type Outcome, type RunningJob } from '@tickmark/queues';
 import { keepDeadLetters } from '../keep-dead-letters.ts';
@@ -9,13 +10,40 @@ export interface InboundDeps {
   log: Logger;
 }
 
-/** One batch of messages from people: each stored once per MessageSid, each renewing its customer-service window. */
+/**
+ * One batch of messages from people: each stored once per MessageSid, each renewing its customer-service window; who asks to be written to
+ * no more is not. All of it may be repeated: what was said later wins, in whatever order it comes.
+ */
 export function createInboundProcessor(deps: InboundDeps) {
   return async function storeBatch({ messages }: InboundPayload, job: RunningJob): Promise<Outcome> {
     const settled = await recordInbound(deps.db, messages);
     await keepDeadLetters(deps, { queue: 'inbound', jobId: job.id, items: messages, settled });
     const stored = settled.filter((result) => result.ok && result.value.stored).length;
-    deps.log.info({ messages: messages.length, stored }, 'inbound batch stored');
+    const readable = messages.filter((_message, index) => settled[index]?.ok);
+    const changed = await followOptOuts(deps, readable);
+    deps.log.info({ messages: messages.length, stored, optOuts: changed }, 'inbound batch stored');
     return done();
   };
+}
+
+/** @returns the number of suppressions that were set or ended */
+async function followOptOuts({ db, log }: InboundDeps, messages: readonly InboundMessage[]): Promise<number> {
+  const settled = await recordSuppressions(db, messages.flatMap(toSuppressions));
+  for (const result of settled) if (!result.ok) log.error({ err: result.error }, 'a request to stop or to start again could not be stored');
+  return settled.filter((result) => result.ok && result.value).length;
+}
+
+/** For the number that was written to, and for the Messaging Service that it came through. START ends what any STOP or opt-out began. */
+function toSuppressions(message: InboundMessage): SuppressionEvent[] {
+  const request = readOptOut(message);
+  if (request === null) return [];
+  const { from: recipient, to, messagingServiceSid, receivedAt: at } = message;
+  const addresses = messagingServiceSid === null ? [to] : [to, messagingServiceSid];
+  const categories = request === 'stop' ? (['all'] as const) : (['all', 'marketing'] as const);
+  return addresses.flatMap((senderAddress) =>
+    categories.map((category) => {
+      const suppressed = request === 'stop';
+      return { senderAddress, recipient, category, suppressed, at, source: 'inbound', reason: request.toUpperCase() };
+    }),
+  );
 }
