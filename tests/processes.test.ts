@@ -2,7 +2,17 @@ import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freePort, randomApiKey, randomPhone, randomToken, testDatabase, testRedis, waitFor, type TestDatabase } from '@tickmark/testing';
+import {
+  freePort,
+  randomApiKey,
+  randomPhone,
+  randomToken,
+  testDatabase,
+  testFolder,
+  testRedis,
+  waitFor,
+  type TestDatabase,
+} from '@tickmark/testing';
 import { findProcessesOfRun, RUN_VARIABLE } from '../scripts/processes-of-run.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -26,6 +36,7 @@ beforeAll(async () => {
     TWILIO_AUTH_TOKEN: randomToken(),
     TWILIO_SENDERS: `whatsapp:${randomPhone()}=80`,
     API_KEYS: `shop:${createHash('sha256').update(randomApiKey()).digest('hex')}`,
+    SPOOL_DIR: testFolder('spool'),
     INGRESS_PORT: '0',
     CONSOLE_PORT: '0',
     SIMULATOR_PORT: String(await freePort()),

@@ -40,7 +40,7 @@ export async function startStack(dataDir: string, cleanups: Cleanups, onProgress
   const ports = await choosePorts();
   cleanups.push(() => Promise.resolve(ports.release()));
   const apiKey = randomBytes(24).toString('base64url');
-  const env = appEnvironment(services, ports, apiKey);
+  const env = { ...appEnvironment(services, ports, apiKey), SPOOL_DIR: `${dataDir}/spool` };
   const logFolder = `${dataDir}/logs`;
   const apps: AppProcess[] = [];
   cleanups.push(() => stopInOrder(apps));

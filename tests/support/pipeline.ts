@@ -7,6 +7,7 @@ import {
   randomToken,
   spawnProcess,
   testDatabase,
+  testFolder,
   testRedis,
   type SpawnedProcess,
 } from '@tickmark/testing';
@@ -147,6 +148,7 @@ function environment({ database, apiKey, senders, mps, ports }: Parts): Record<s
     TWILIO_AUTH_TOKEN: randomToken(),
     TWILIO_SENDERS: (['support', 'shop', 'news'] as const).map((alias) => `${alias}@${senders[alias]}=${mps[alias]}`).join(','),
     API_KEYS: `shop:${createHash('sha256').update(apiKey).digest('hex')}:send+read`,
+    SPOOL_DIR: testFolder('spool'),
     INGRESS_PORT: String(ports.ingress),
     CONSOLE_PORT: String(ports.console),
     SIMULATOR_PORT: String(ports.simulator),

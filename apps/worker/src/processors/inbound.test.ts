@@ -19,7 +19,11 @@ it('a message from a person that is delivered three times is stored once and ope
 
 describe('who asks to be written to no more', () => {
   const suppressionOf = async (recipient: string) =>
-    (await harness.db.sql<{ suppressed: boolean }[]>`SELECT suppressed FROM suppressions WHERE recipient = ${recipient} AND category = 'all'`)[0]?.suppressed;
+    (
+      await harness.db.sql<
+        { suppressed: boolean }[]
+      >`SELECT suppressed FROM suppressions WHERE recipient = ${recipient} AND category = 'all'`
+    )[0]?.suppressed;
 
   it('is suppressed, whatever is said in the middle of a sentence, and free again by START', async () => {
     const stop = inboundMessage({ to: harness.sender.address, body: 'Stop!', receivedAt: '2026-01-01T10:00:00.000Z' });
@@ -27,7 +31,9 @@ describe('who asks to be written to no more', () => {
     const chat = inboundMessage({ from, to: harness.sender.address, body: 'we start at ten', receivedAt: '2026-01-01T10:01:00.000Z' });
     await harness.producers.addInbound([stop, chat]);
     await waitFor(async () => (await suppressionOf(from)) === true);
-    await harness.producers.addInbound([{ ...chat, ...inboundMessage({ from, to: harness.sender.address, body: 'START', receivedAt: '2026-01-01T10:02:00.000Z' }) }]);
+    await harness.producers.addInbound([
+      { ...chat, ...inboundMessage({ from, to: harness.sender.address, body: 'START', receivedAt: '2026-01-01T10:02:00.000Z' }) },
+    ]);
     await waitFor(async () => (await suppressionOf(from)) === false);
   });
 
