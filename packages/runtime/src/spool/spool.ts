@@ -99,10 +99,10 @@ class DiskSpool<K extends string> implements Spool<K> {
     await this.adopt();
     await this.#inTurn(() => this.#closeCurrent());
     let delivered = 0;
-    for (const segment of [...this.#closed]) {
+    for (const segment of this.#closed.slice()) {
       // oxlint-disable-next-line no-await-in-loop -- the oldest first
       delivered += await this.#deliver(segment);
-      this.#closed.splice(this.#closed.indexOf(segment), 1);
+      this.#closed = this.#closed.filter((other) => other !== segment);
       this.#showWaiting();
     }
     return delivered;
