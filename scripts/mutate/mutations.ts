@@ -18,6 +18,7 @@ const CLAIM_TEST = 'packages/delivery/src/claim-for-sending.test.ts';
 const VERDICT_TEST = 'packages/delivery/src/claim-verdict.test.ts';
 const STOPS_TEST = 'packages/delivery/src/send-stops.test.ts';
 const SWEEPER_TEST = 'apps/worker/src/sweeper.test.ts';
+const SPOOL_TEST = 'packages/runtime/src/spool/spool.test.ts';
 const NEVER_TWICE = 'tests/never-twice.faults.test.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -221,14 +222,30 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['packages/delivery/src/apply-statuses.test.ts', 'packages/delivery/src/apply-statuses.property.test.ts'],
   },
   {
-    name: 'durability: a callback is answered 204 before Redis has it',
+    name: 'durability: a callback is answered 204 before Redis or the disk has it',
     edits: [
       {
         file: 'apps/ingress/src/routes/status-callback.ts',
-        search: `await commitWebhook(options, commits.statusCallback.commit(parsed.event));`,
-        replace: `commitWebhook(options, commits.statusCallback.commit(parsed.event)).catch(() => undefined);`,
+        search: `await commitWebhook(options, durable.statusCallback(parsed.event));`,
+        replace: `commitWebhook(options, durable.statusCallback(parsed.event)).catch(() => undefined);`,
       },
     ],
     noticedBy: ['apps/ingress/src/redis-outage.test.ts'],
+  },
+  {
+    name: 'spool: an event counts as kept before the disk has flushed it',
+    edits: [{ file: 'packages/runtime/src/spool/spool-segment.ts', search: `      await file.datasync();\n`, replace: '' }],
+    noticedBy: [SPOOL_TEST],
+  },
+  {
+    name: 'spool: a segment is deleted before Redis has confirmed its events',
+    edits: [
+      {
+        file: 'packages/runtime/src/spool/spool.ts',
+        search: `    for (const { kind, items } of inBatches(records)) {`,
+        replace: `    await unlink(path).catch(orNullIfGone);\n    for (const { kind, items } of inBatches(records)) {`,
+      },
+    ],
+    noticedBy: [SPOOL_TEST],
   },
 ];

@@ -214,10 +214,10 @@ describe('the modes', () => {
       'TWILIO_AUTH_TOKEN',
       'TWILIO_AUTH_TOKEN_NEXT',
       'TWILIO_SENDERS',
+      'FAILPOINTS',
       'TWILIO_API_KEY_SID',
       'TWILIO_API_KEY_SECRET',
       'TWILIO_BASE_URL',
-      'FAILPOINTS',
     ]);
   });
 
