@@ -50,12 +50,38 @@ it('counts what was really new, with the class of its error', async () => {
   });
 });
 
-it('one event that cannot be stored becomes a dead letter; the others of its batch are applied', async () => {
+it('observes the time to a stage once, however often and in whatever words it is told', async () => {
   const sent = await sendOne();
-  const beyondInteger = event(sent, 'sent', { errorCode: 3_000_000_000, messageSid: `SM${'f'.repeat(32)}` });
-  await harness.producers.addStatusEvents([event(sent, 'sent'), beyondInteger, event(sent, 'delivered')]);
+  const observed = async () => {
+    const { values } = await harness.metrics.deliveryLatency.get();
+    return values.find(({ metricName, labels }) => metricName?.endsWith('_count') && labels['stage'] === 'read')?.value ?? 0;
+  };
+  const before = await observed();
+  await harness.producers.addStatusEvents([event(sent, 'read'), event(sent, 'Read')]);
+  await harness.producers.addStatusEvents([event(sent, 'READ'), event(sent, 'read')]);
+  const lines = () => harness.db.sql`SELECT FROM message_status_logs WHERE message_sid = ${sent.messageSid} AND status ILIKE 'read'`;
+  await waitFor(async () => (await lines()).length === 3);
+  await waitFor(async () => (await observed()) > before);
+  expect(await observed()).toBe(before + 1);
+});
+
+it('one poisoned event of 500 becomes a dead letter with its reason; the 499 others are applied', async () => {
+  const sent = await sendOne();
+  // Valid as a number, too large for the column: nothing before the statement can tell.
+  const poisoned = event(sent, 'sent', { errorCode: 3_000_000_000 });
+  const others = Array.from({ length: 498 }, () => statusEvent({ rawStatus: 'delivered' }));
+  await harness.producers.addStatusEvents([...others.slice(0, 250), poisoned, event(sent, 'delivered'), ...others.slice(250)]);
   await waitFor(async () => (await harness.row(sent.id))?.status === 'delivered');
-  await waitFor(async () => (await harness.db.sql`SELECT 1 FROM dead_letters WHERE queue = 'status-callback'`).length === 1);
+  const letters = () => harness.db.sql`SELECT job_id, payload, reason FROM dead_letters WHERE queue = 'status-callback'`;
+  await waitFor(async () => (await letters()).length > 0);
+  expect(await letters()).toEqual([
+    { job_id: expect.stringMatching(/\/250$/), payload: poisoned, reason: expect.stringContaining('3000000000') },
+  ]);
+  const sids = [sent.messageSid, ...others.map(({ messageSid }) => messageSid)];
+  const logged = await harness.db.sql`SELECT FROM message_status_logs WHERE message_sid = ANY (${sids}::text[])`;
+  expect(logged).toHaveLength(499);
+  const { values } = await harness.metrics.deadLetters.get();
+  expect(values).toMatchObject([{ labels: { queue: 'status-callback' }, value: 1 }]);
 });
 
 describe('a failure that passes by itself', () => {
