@@ -222,6 +222,28 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['packages/delivery/src/apply-statuses.test.ts', 'packages/delivery/src/apply-statuses.property.test.ts'],
   },
   {
+    name: 'bisecting: one item that the database refuses fails its whole batch',
+    edits: [
+      {
+        file: 'packages/delivery/src/settle-batch.ts',
+        search: `if (items.length === 1) return [{ ok: false, error }];`,
+        replace: `return items.map(() => ({ ok: false, error }));`,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/settle-batch.test.ts', 'apps/worker/src/processors/status-callback.test.ts'],
+  },
+  {
+    name: 'latency: a stage that is told again is measured again',
+    edits: [
+      {
+        file: 'packages/delivery/src/apply-evidence-to-messages.ts',
+        search: `l.sent_at IS NULL AND e.sent_at IS NOT NULL AS "sentFirst"`,
+        replace: `e.sent_at IS NOT NULL AS "sentFirst"`,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/apply-statuses.test.ts'],
+  },
+  {
     name: 'durability: a callback is answered 204 before Redis or the disk has it',
     edits: [
       {

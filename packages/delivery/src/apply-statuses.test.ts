@@ -43,6 +43,26 @@ describe('a status of a message whose sid is known', () => {
     expect(applied?.latencyMs).toEqual({ toSent: null, toDelivered: null, toRead: 2_000 });
   });
 
+  it('is measured once per stage, whatever is told again, in other words or at the same moment', async () => {
+    const { sid } = await room.sendAccepted({ acceptedAt: at(0) });
+    const sent = (rawStatus: string, ms: number) => ({ messageSid: sid, rawStatus, receivedAt: at(ms) });
+    const measured = (applied: Awaited<ReturnType<typeof apply>>) => applied.flatMap(({ latencyMs }) => latencyMs.toSent ?? []);
+    expect(measured(await apply([sent('Sent', 3_000), sent('sent', 1_000), sent('sent', 500)]))).toEqual([1_000]);
+    expect(measured(await apply([sent('SENT', 200), sent('sent', 100)]))).toEqual([]);
+    const words = ['delivered', 'Delivered', 'DELIVERED', 'dELIVERED'];
+    const settled = await Promise.all(words.map((rawStatus) => apply([sent(rawStatus, 5_000)])));
+    expect(settled.flat().flatMap(({ latencyMs }) => latencyMs.toDelivered ?? [])).toEqual([5_000]);
+  });
+
+  it('is not measured by a poll, which tells of a stage long after it was reached', async () => {
+    const { sid } = await room.sendAccepted({ acceptedAt: at(0) });
+    const applied = await apply([
+      { messageSid: sid, rawStatus: 'sent', receivedAt: at(43_200_000), source: 'poll' },
+      { messageSid: sid, rawStatus: 'Sent', receivedAt: at(43_201_000), source: 'list' },
+    ]);
+    expect(applied.map(({ latencyMs }) => latencyMs.toSent)).toEqual([null, null]);
+  });
+
   it('that comes late fills in its time and changes nothing else', async () => {
     const { message, sid } = await room.sendAccepted();
     await apply([{ messageSid: sid, rawStatus: 'delivered', receivedAt: at(3_000) }]);

@@ -34,7 +34,10 @@ export interface StatusApplied {
   contradicted: boolean;
   /** The event's own. */
   errorCode: number | null;
-  /** Milliseconds from acceptance (or the scheduled time) to the stage that this event was the first to tell; null otherwise. */
+  /**
+   * Milliseconds from acceptance (or the scheduled time) to the stage that this event was the first to tell; null otherwise. Told once per
+   * message and stage, and only of callbacks: a poll tells of a stage long after it was reached.
+   */
   latencyMs: { toSent: number | null; toDelivered: number | null; toRead: number | null };
 }
 
@@ -64,10 +67,12 @@ async function logBatch(
   const added = lines.length === 0 ? new Set<string>() : await insertStatusLogs(tx, lines);
   const isNew = events.map((event) => added.delete(logKey(event)));
   const tellers = findTellers(events, isNew, applied);
+  const firsts = findFirsts(events, isNew);
   return events.map((event, index) => {
     const result = applied.get(event.messageSid);
     if (result === undefined) throw new Error('an event of the batch was not applied');
-    return describe(event, result, isNew[index] === true, tellers.get(event.messageSid) === index);
+    const role = { logged: isNew[index] === true, tellsChange: tellers.get(event.messageSid) === index, measures: firsts.has(index) };
+    return describe(event, result, role);
   });
 }
 
@@ -87,7 +92,26 @@ function findTellers(
   return new Map([...tellers].map(([sid, { index }]) => [sid, index]));
 }
 
-function describe(event: StatusEvent, applied: AppliedEvidence, logged: boolean, tellsChange: boolean): StatusApplied {
+/** For each sid and stage the new callback that came first, by which its latency is measured: one stage may have several lines. */
+function findFirsts(events: readonly StatusEvent[], isNew: readonly boolean[]): Set<number> {
+  const firsts = new Map<string, { index: number; receivedMs: number }>();
+  events.forEach(({ messageSid, rawStatus, receivedAt, source }, index) => {
+    if (!isNew[index] || source !== 'callback') return;
+    const stage = `${messageSid} ${projectTwilioStatus(rawStatus)}`;
+    const receivedMs = Date.parse(receivedAt);
+    if (receivedMs < (firsts.get(stage)?.receivedMs ?? Infinity)) firsts.set(stage, { index, receivedMs });
+  });
+  return new Set([...firsts.values()].map(({ index }) => index));
+}
+
+/** What one event of a batch stands for. */
+interface Role {
+  logged: boolean;
+  tellsChange: boolean;
+  measures: boolean;
+}
+
+function describe(event: StatusEvent, applied: AppliedEvidence, { logged, tellsChange, measures }: Role): StatusApplied {
   const { messageId, to, sender, contentSid, campaign, contradicted } = applied;
   const from = tellsChange ? applied.from : to;
   return {
@@ -101,7 +125,7 @@ function describe(event: StatusEvent, applied: AppliedEvidence, logged: boolean,
     campaign,
     contradicted,
     errorCode: event.errorCode,
-    latencyMs: measureLatency(event, applied, logged),
+    latencyMs: measureLatency(event, applied, measures),
   };
 }
 
@@ -114,8 +138,8 @@ function nameKind(applied: AppliedEvidence, logged: boolean, tellsChange: boolea
   return applied.place === 'message' ? 'logged' : applied.place;
 }
 
-function measureLatency(event: StatusEvent, applied: AppliedEvidence, logged: boolean): StatusApplied['latencyMs'] {
-  const status = logged ? projectTwilioStatus(event.rawStatus) : null;
+function measureLatency(event: StatusEvent, applied: AppliedEvidence, measures: boolean): StatusApplied['latencyMs'] {
+  const status = measures ? projectTwilioStatus(event.rawStatus) : null;
   const startedAt = applied.startedAt;
   const ms = startedAt === null ? null : Math.max(0, Date.parse(event.receivedAt) - startedAt.getTime());
   return {

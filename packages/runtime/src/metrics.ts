@@ -119,7 +119,7 @@ function declareSendMetrics(registry: Registry) {
     }),
     deliveryLatency: new Histogram({
       name: 'tickmark_delivery_latency_seconds',
-      help: `Time from acceptance of a message to a stage, in seconds: ${LATENCY_STAGES.join(', ')}.`,
+      help: `Time from acceptance of a message to the first callback of a stage, in seconds: ${LATENCY_STAGES.join(', ')}.`,
       labelNames: ['stage'],
       buckets: DELIVERY_SECONDS,
       registers,
