@@ -9,21 +9,22 @@ export type WebhookKind = 'status-callback' | 'inbound';
 /** Where something is durable: in Redis, or on this process's disk until Redis has it. */
 export type Durable = 'queued' | 'spooled';
 
-/** How often Redis is tried while something waits, and how often the disk is searched for what dead processes left behind. */
+/** How often Redis is tried while something waits, how often it is told what waits, and the disk is searched for what dead processes left behind. */
 const DRAIN_MS = 500;
+const REPORT_MS = 5_000;
 const ADOPT_MS = 10_000;
 
 export interface CommitOrSpoolDeps {
   commits: Pick<Commits, 'statusCallback' | 'inbound'>;
   spool: Spool<WebhookKind>;
-  producers: Pick<Producers, 'ping'>;
+  producers: Pick<Producers, 'ping' | 'reportSpool' | 'forgetSpool'>;
   log: Logger;
 }
 
 export interface CommitOrSpool {
   statusCallback(event: StatusEvent): Promise<Durable>;
   inbound(message: InboundMessage): Promise<Durable>;
-  /** Drains no more. What waits on disk stays there for the next process. */
+  /** Drains no more. What waits on disk stays there for the next process. After the last commit. */
   close(): Promise<void>;
 }
 
@@ -42,6 +43,7 @@ export function createCommitOrSpool({ commits, spool, producers, log }: CommitOr
   let isAway = false;
   let isClosed = false;
   let drainedMs = performance.now();
+  let reportedMs = Number.NEGATIVE_INFINITY;
 
   async function commit(kind: WebhookKind, item: object, commitToRedis: () => Promise<void>): Promise<Durable> {
     if (!isAway) {
@@ -58,10 +60,18 @@ export function createCommitOrSpool({ commits, spool, producers, log }: CommitOr
     return 'spooled';
   }
 
+  /** Workers take no message for absent whose callback may wait here. */
+  async function report(): Promise<void> {
+    if (performance.now() - reportedMs < REPORT_MS) return;
+    await producers.reportSpool({ instance: spool.instance, waiting: spool.waiting(), takenOver: spool.takenOver() });
+    reportedMs = performance.now();
+  }
+
   async function drain(): Promise<void> {
     const isDue = isAway || spool.waiting() > 0 || performance.now() - drainedMs >= ADOPT_MS;
-    if (!isDue) return;
     try {
+      if (!isAway) await report();
+      if (!isDue) return;
       await producers.ping();
       // What comes from now on goes to Redis, while the disk is emptied.
       isAway = false;
@@ -90,6 +100,8 @@ export function createCommitOrSpool({ commits, spool, producers, log }: CommitOr
       isClosed = true;
       clearTimeout(timer);
       await draining;
+      const told = spool.waiting() === 0 ? producers.forgetSpool(spool.instance) : report();
+      await told.catch((error: unknown) => log.warn({ err: error }, 'redis could not be told what waits on disk'));
     },
   };
 }

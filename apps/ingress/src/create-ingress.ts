@@ -63,7 +63,11 @@ export async function createIngress(deps: IngressDeps, settings: IngressSettings
     await server.register(async (scope) => addMessageBatchRoute(scope, messages), { prefix });
     await server.register(async (scope) => addCancelMessageRoute(scope, messages), { prefix });
   }
-  return { server, readiness, drain: async () => void (await Promise.all([acceptor.drain(), commits.drain(), durable.close()])) };
+  const drain = async () => {
+    await Promise.all([acceptor.drain(), commits.drain()]);
+    await durable.close();
+  };
+  return { server, readiness, drain };
 }
 
 /**

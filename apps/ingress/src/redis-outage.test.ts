@@ -1,6 +1,6 @@
 import { messageIdFor } from '@tickmark/domain';
-import { DEADLINES } from '@tickmark/queues';
-import { openTcpGate, randomPhone, testRedis, waitFor, type TcpGate } from '@tickmark/testing';
+import { createProducers, DEADLINES } from '@tickmark/queues';
+import { captureLogger, openTcpGate, randomPhone, testRedis, waitFor, type TcpGate } from '@tickmark/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   createIngressHarness,
@@ -176,4 +176,25 @@ describe('without Redis', () => {
       await late.close();
     }
   });
+});
+
+it('tells redis every few seconds what waits on disk, and at its end that nothing is left', async () => {
+  const { redisUrl, base, dropAll } = testRedis();
+  const producers = createProducers({ redisUrl, base, log: captureLogger().log });
+  const told: unknown[] = [];
+  const ingress = await createIngressHarness({
+    deps: {
+      producers: {
+        ...producers,
+        reportSpool: async (report) => void told.push(report),
+        forgetSpool: async (instance) => void told.push(instance),
+      },
+    },
+  });
+  await waitFor(() => told.length > 0);
+  await ingress.close();
+  const { instance } = told[0] as { instance: string };
+  expect([told[0], told.at(-1)]).toEqual([{ instance, waiting: 0, takenOver: [] }, instance]);
+  await producers.close();
+  await dropAll();
 });

@@ -11,7 +11,7 @@ const EVIDENCE_AGE_MS_MAX = 60_000;
 
 export interface AbsenceDeps {
   db: Database;
-  producers: Pick<Producers, 'oldestEvidenceAgeMs'>;
+  producers: Pick<Producers, 'oldestEvidenceAgeMs' | 'mayBeSpooled'>;
   lister: MessageLister;
 }
 
@@ -40,7 +40,7 @@ export function createAbsenceProof({ db, producers, lister }: AbsenceDeps): Abse
     return asked;
   };
   return async ({ senderAddress, claimedAt, known }) => {
-    if ((await producers.oldestEvidenceAgeMs()) >= EVIDENCE_AGE_MS_MAX) return false;
+    if ((await producers.oldestEvidenceAgeMs()) >= EVIDENCE_AGE_MS_MAX || (await producers.mayBeSpooled())) return false;
     if (known.some(({ createdAt }) => Math.abs(createdAt.getTime() - claimedAt.getTime()) <= PERIOD_SECONDS * 1_000)) return true;
     const control = await findControl(db, { senderAddress, at: claimedAt, withinSeconds: PERIOD_SECONDS });
     return control !== null && isShown(control, senderAddress);

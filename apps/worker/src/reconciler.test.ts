@@ -229,6 +229,18 @@ describe('an empty list proves nothing', () => {
     await alone.redis.dropAll();
     await alone.close();
   });
+
+  it('while callbacks wait on the disk of an ingress, of which one may be the proof', async () => {
+    const alone = await createWorkerHarness({ simulator });
+    const message = await sendUnknown('reset-before-create', resend);
+    await sendKnown();
+    await letPass(61, message);
+    await alone.producers.reportSpool({ instance: 'a', waiting: 1, takenOver: [] });
+    await look({ producers: alone.producers });
+    expect(await searchOf(message)).toEqual({ looks: 1, absences: 0, candidates: [] });
+    await alone.redis.dropAll();
+    await alone.close();
+  });
 });
 
 describe('two equal texts to one person, of which one was created', () => {

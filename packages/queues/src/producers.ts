@@ -13,6 +13,7 @@ import { pipelineValues } from './pipeline-values.ts';
 import { openProducerConnection } from './producer-connection.ts';
 import { assertEventsMax, openQueueSet, queueKey } from './queue-set.ts';
 import { createRedisEpoch } from './redis-epoch.ts';
+import { createSpoolReports, type SpoolReport } from './spool-reports.ts';
 
 const DEFAULT_DEADLINE_MS = 2000;
 /** Twice what a group commit puts into one batch: larger can only be a mistake, and one huge value blocks Redis for all. */
@@ -73,6 +74,12 @@ export interface Producers {
   oldestIntakeAgeMs(): Promise<number>;
   /** The same of what tells of messages at Twilio and is not applied yet: callbacks, and outcomes of calls that could not be recorded. */
   oldestEvidenceAgeMs(): Promise<number>;
+  /** Tells how many events wait on this process's disk, every 5 s as long as it lives; what it took over is waited for no more. */
+  reportSpool(report: SpoolReport): Promise<void>;
+  /** Of a process that ends and leaves nothing on its disk. */
+  forgetSpool(instance: string): Promise<void>;
+  /** Whether events may wait on the disk of an ingress: one says so, or has been silent for longer than 20 s. */
+  mayBeSpooled(): Promise<boolean>;
   /** Names what Redis holds; made when there is none. Another one than before: Redis was wiped, or an old state of it was put back. */
   readEpoch(): Promise<string>;
   /** Gives this epoch's Redis another one, by which a snapshot from before can be told. @returns null when it has another one already */
@@ -142,6 +149,7 @@ export function createProducers(options: ProducersOptions): Producers {
     oldestIntakeAgeMs: () => oldestAgeMs([QUEUES.intake]),
     oldestEvidenceAgeMs: () => oldestAgeMs([QUEUES.statusCallback, QUEUES.sendOutcome]),
     ...createRedisEpoch(connection, base),
+    ...createSpoolReports(connection, base),
     assertQueues: (names) => connection.run(() => assertEventsMax(redis, base, names)),
     async ping() {
       const startMs = monotonicNowMs();

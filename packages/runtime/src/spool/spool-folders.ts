@@ -25,28 +25,42 @@ export async function claimFolder(dir: string, instance: string): Promise<void> 
   }
 }
 
-/**
- * Moves the segments of processes that are gone into a folder of ours. Each is moved by a rename, so that of several that try one gets it.
- *
- * @returns the new paths, the oldest of each process first
- */
-export async function adoptOrphans(dir: string, own: string): Promise<string[]> {
-  const adopted: string[] = [];
+/** What was taken over: the names of the processes' folders, and the new paths of their segments, the oldest of each process first. */
+export interface Adopted {
+  instances: string[];
+  segments: string[];
+}
+
+/** Moves the segments of processes that are gone into a folder of ours. Each is moved by a rename, so that of several that try one gets it. */
+export async function adoptOrphans(dir: string, own: string): Promise<Adopted> {
+  const adopted: Adopted = { instances: [], segments: [] };
   for (const name of (await readdir(dir)).toSorted()) {
     const folder = join(dir, name);
-    if (name === QUARANTINE || folder === own) continue;
     // oxlint-disable-next-line no-await-in-loop -- few, and in order
-    if (await isOrphaned(folder)) adopted.push(...(await takeSegments(folder, own)));
+    if (name === QUARANTINE || folder === own || !(await isOrphaned(folder))) continue;
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    adopted.segments.push(...(await takeSegments(folder, own)));
+    adopted.instances.push(name);
   }
-  if (adopted.length > 0) await syncFolder(own);
+  if (adopted.segments.length > 0) await syncFolder(own);
   return adopted;
 }
 
 async function isOrphaned(folder: string): Promise<boolean> {
-  const owner = await readFile(join(folder, OWNER_FILE), 'utf8').catch(() => null);
-  if (owner !== null) return isGone(JSON.parse(owner) as ProcessMark);
+  const owner = await readOwner(folder);
+  if (owner !== null) return isGone(owner);
   const made = await stat(folder).catch(() => null);
   return made !== null && made.isDirectory() && Date.now() - made.mtimeMs > UNOWNED_MS;
+}
+
+/** Null where none is written, or only half of it because its process died meanwhile. */
+async function readOwner(folder: string): Promise<ProcessMark | null> {
+  const text = await readFile(join(folder, OWNER_FILE), 'utf8').catch(() => 'null');
+  try {
+    return JSON.parse(text) as ProcessMark | null;
+  } catch {
+    return null;
+  }
 }
 
 async function takeSegments(folder: string, own: string): Promise<string[]> {

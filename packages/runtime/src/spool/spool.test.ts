@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { captureLogger, testFolder } from '@tickmark/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -123,10 +123,21 @@ describe('what a process left behind that is gone', () => {
     await leaveBehind(`${line}${line.slice(0, 9)}{"torn`);
     const successor = await open();
     expect(successor.waiting()).toBe(1);
+    expect(successor.takenOver()).toEqual(['gone']);
     expect(await successor.drain()).toBe(1);
     expect(delivered).toEqual(['whole']);
     expect(await readFile(join(dir, 'damaged', 'gone-00000001.seg'), 'utf8')).toContain('torn');
     expect(await readdir(dir)).not.toContain('gone');
+  });
+
+  it('keeps nobody from starting when only half of its owner was written down', async () => {
+    await leaveBehind('');
+    await writeFile(join(dir, 'gone', 'owner.json'), '{"pi');
+    const spool = await open();
+    expect(spool.takenOver()).toEqual([]);
+    await utimes(join(dir, 'gone'), 0, 0);
+    await spool.drain();
+    expect(spool.takenOver()).toEqual(['gone']);
   });
 
   it('goes to one of many that try at once', async () => {

@@ -49,6 +49,9 @@ export interface Spool<K extends string> {
   drain(): Promise<number>;
   /** Events that wait. */
   waiting(): number;
+  /** The name of this process's own folder, and of those that it took over so far. */
+  readonly instance: string;
+  takenOver(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -69,7 +72,8 @@ export async function openSpool<K extends string>(options: SpoolOptions<K>): Pro
 
 class DiskSpool<K extends string> implements Spool<K> {
   readonly #options: SpoolOptions<K>;
-  readonly #instance: string;
+  readonly instance: string;
+  readonly #takenOver: string[] = [];
   readonly #commit: ReturnType<typeof createGroupCommit<Buffer, void>>;
   #current: (Segment & { events: number }) | undefined;
   #closed: Closed[] = [];
@@ -79,7 +83,7 @@ class DiskSpool<K extends string> implements Spool<K> {
 
   constructor(options: SpoolOptions<K>, instance: string) {
     this.#options = options;
-    this.#instance = instance;
+    this.instance = instance;
     this.#commit = createGroupCommit<Buffer, void>({
       site: 'spool',
       metrics: options.metrics,
@@ -112,6 +116,10 @@ class DiskSpool<K extends string> implements Spool<K> {
     return this.#closed.reduce((sum, { events }) => sum + events, this.#current?.events ?? 0);
   }
 
+  takenOver(): readonly string[] {
+    return this.#takenOver;
+  }
+
   async close(): Promise<void> {
     await this.#commit.drain();
     await this.#inTurn(() => this.#closeCurrent());
@@ -119,7 +127,9 @@ class DiskSpool<K extends string> implements Spool<K> {
 
   async adopt(): Promise<void> {
     const { dir, log } = this.#options;
-    for (const path of await adoptOrphans(dir, join(dir, this.#instance))) {
+    const { instances, segments } = await adoptOrphans(dir, join(dir, this.instance));
+    this.#takenOver.push(...instances);
+    for (const path of segments) {
       // oxlint-disable-next-line no-await-in-loop -- one file in memory at a time
       const content = await readFile(path);
       const events = content.filter((byte) => byte === 10).length;
@@ -154,8 +164,8 @@ class DiskSpool<K extends string> implements Spool<K> {
     this.#segments += 1;
     const name = `${String(this.#segments).padStart(8, '0')}.seg`;
     // Also where another process took the folder away, believing this one dead.
-    await claimFolder(dir, this.#instance);
-    return Object.assign(await createSegment(join(dir, this.#instance, name), openFile), { events: 0 });
+    await claimFolder(dir, this.instance);
+    return Object.assign(await createSegment(join(dir, this.instance, name), openFile), { events: 0 });
   }
 
   async #closeCurrent(): Promise<void> {
