@@ -11,6 +11,7 @@ export interface Mutation {
 const CLAIM = 'packages/delivery/src/claim-for-sending.ts';
 const VERDICT = 'packages/delivery/src/claim-verdict.ts';
 const RECORD = 'packages/delivery/src/record-rows.ts';
+const RECORD_OUTCOME = 'packages/delivery/src/record-outcome.ts';
 const RELEASE = 'packages/delivery/src/release-claim.ts';
 const RESEND = 'packages/delivery/src/resend-unknown.ts';
 const RESEND_TEST = 'packages/delivery/src/resend-unknown.test.ts';
@@ -274,5 +275,32 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
     noticedBy: [SPOOL_TEST],
+  },
+  {
+    name: 'event-time guard of suppressions: what comes last holds, whenever it was said',
+    edits: [
+      {
+        file: 'packages/delivery/src/record-suppressions.ts',
+        search: `      WHERE (excluded.event_at, excluded.suppressed) > (s.event_at, s.suppressed)\n`,
+        replace: '',
+      },
+    ],
+    noticedBy: ['packages/delivery/src/record-suppressions.test.ts', 'apps/worker/src/processors/inbound.test.ts'],
+  },
+  {
+    name: 'order of a refusal: it is recorded before its recipient is suppressed',
+    edits: [
+      {
+        file: RECORD_OUTCOME,
+        search: `    if (batch.some(isOptedOut)) await inTransaction(db.sql, (tx) => suppressRefused(tx, batch));\n`,
+        replace: '',
+      },
+      {
+        file: RECORD_OUTCOME,
+        search: `    const unbound = `,
+        replace: `    if (batch.some(isOptedOut)) await inTransaction(db.sql, (tx) => suppressRefused(tx, batch));\n    const unbound = `,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/suppress-opted-out.test.ts'],
   },
 ];

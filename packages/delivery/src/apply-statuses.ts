@@ -8,6 +8,7 @@ import { insertStatusLogs, logKey } from './insert-status-logs.ts';
 import { makeExternalRows } from './make-external-rows.ts';
 import { sanitizeText } from './sanitize-text.ts';
 import { settleBatch } from './settle-batch.ts';
+import { suppressFailed } from './suppress-opted-out.ts';
 
 export interface StatusApplied {
   /** The row that the event belongs to; null when there is none (its row was deleted on purpose). */
@@ -51,7 +52,11 @@ export function applyStatuses(db: Pick<Database, 'sql'>, events: readonly Status
   return settleBatch(events.map(sanitize), async (batch) => {
     const evidence = evidenceOfEvents(batch);
     const externals = await makeExternalRows(db.sql, evidence);
-    return inTransaction(db.sql, async (tx) => logBatch(tx, batch, await applyEvidence(tx, evidence, externals)));
+    return inTransaction(db.sql, async (tx) => {
+      const applied = await logBatch(tx, batch, await applyEvidence(tx, evidence, externals));
+      await suppressFailed(tx, batch);
+      return applied;
+    });
   });
 }
 

@@ -10,9 +10,13 @@ it('a message from a person is stored with all that was received', async () => {
   const message = inbound({
     media: [{ url: 'https://api.twilio.com/x', contentType: 'image/png' }],
     buttonText: 'Yes',
+    buttonPayload: 'order-7',
+    repliedToSid: randomSid(),
     optOutType: 'STOP',
+    details: { Latitude: '52.5', ReferralSourceId: 'ad-1' },
   });
-  expect(valuesOf(await recordInbound(room.db, [message]))).toEqual([{ messageSid: message.messageSid, stored: true }]);
+  const { messageSid, receivedAt } = message;
+  expect(valuesOf(await recordInbound(room.db, [message]))).toEqual([{ messageSid, stored: true, receivedAt }]);
   const [row] = await room.db.sql`SELECT to_jsonb(i) AS row FROM inbound_messages i WHERE message_sid = ${message.messageSid}`;
   expect(row?.['row']).toMatchObject({
     from_address: message.from,
@@ -20,7 +24,11 @@ it('a message from a person is stored with all that was received', async () => {
     body: message.body,
     media: message.media,
     button_text: 'Yes',
+    button_payload: 'order-7',
+    replied_to_sid: message.repliedToSid,
+    profile_name: 'Ann',
     opt_out_type: 'STOP',
+    details: message.details,
     handed_over_at: null,
   });
 });
@@ -33,6 +41,17 @@ it('the same message again, in one batch or in many, is stored once', async () =
     recordInbound(room.db, [message]),
   ]);
   expect(settled.flatMap(valuesOf).filter(({ stored }) => stored)).toHaveLength(1);
+});
+
+it('a message that is repeated was said, and opens the window, when it was first heard of', async () => {
+  const first = inbound({ receivedAt: '2026-03-01T10:00:00.000Z' });
+  const again = { ...first, receivedAt: '2026-03-01T10:00:15.000Z' };
+  const later = { ...first, receivedAt: '2026-03-01T10:00:20.000Z' };
+  const answers = [...valuesOf(await recordInbound(room.db, [again, first])), ...valuesOf(await recordInbound(room.db, [later]))];
+  expect(answers.map(({ stored, receivedAt }) => ({ stored, receivedAt }))).toEqual(
+    [true, false, false].map((stored) => ({ stored, receivedAt: first.receivedAt })),
+  );
+  expect((await windowOf(first.from))?.last).toEqual(new Date(first.receivedAt));
 });
 
 it('the window follows the latest message, whatever the order', async () => {

@@ -9,6 +9,8 @@ export interface InboundRecorded {
   messageSid: string;
   /** False when this MessageSid was stored before. */
   stored: boolean;
+  /** When it was first heard of, ISO 8601: what it says was said then, however often Twilio repeats it. */
+  receivedAt: string;
 }
 
 /**
@@ -21,28 +23,32 @@ export interface InboundRecorded {
 export function recordInbound(db: Pick<Database, 'sql'>, messages: readonly InboundMessage[]): Promise<Settled<InboundRecorded>[]> {
   return settleBatch(messages, async (batch) => {
     const rows = await inStatement(db.sql, (sql) => insertMessages(sql, batch));
-    const stored = new Set(rows.map((row) => row.sid));
-    return batch.map(({ messageSid }) => ({ messageSid, stored: stored.delete(sanitizeText(messageSid)) }));
+    const stored = new Set(rows.flatMap(({ sid, isNew }) => (isNew ? [sid] : [])));
+    return rows.map(({ sid, at }) => ({ messageSid: sid, stored: stored.delete(sid), receivedAt: at.toISOString() }));
   });
 }
 
 function insertMessages(sql: postgres.ISql, batch: readonly InboundMessage[]) {
   const texts = (read: (message: InboundMessage) => string | null) => batch.map((message) => sanitizeText(read(message)));
-  return sql<{ sid: string }[]>`
+  return sql<{ sid: string; at: Date; isNew: boolean }[]>`
     WITH received AS MATERIALIZED (
-      SELECT sid, sender_address, recipient, service, body, media::jsonb AS media, button_text, button_payload, replied_to, profile_name,
-        opt_out, at::timestamptz AS at, position
+      SELECT r.sid, sender_address, recipient, service, r.body, r.media::jsonb AS media, r.button_text, r.button_payload, replied_to,
+        r.profile_name, opt_out, r.details::jsonb AS details, position,
+        -- A START that Twilio repeats must not come after the STOP that followed it.
+        LEAST(known.received_at, min(r.at::timestamptz) OVER (PARTITION BY r.sid)) AS at
       FROM unnest(
         ${texts((m) => m.messageSid)}::text[], ${texts((m) => m.to)}::text[], ${texts((m) => m.from)}::text[],
         ${texts((m) => m.messagingServiceSid)}::text[], ${texts((m) => m.body)}::text[], ${batch.map((m) => sanitizedJson(m.media))}::text[],
         ${texts((m) => m.buttonText)}::text[], ${texts((m) => m.buttonPayload)}::text[], ${texts((m) => m.repliedToSid)}::text[],
-        ${texts((m) => m.profileName)}::text[], ${texts((m) => m.optOutType)}::text[], ${texts((m) => m.receivedAt)}::text[]
-      ) WITH ORDINALITY AS r (
-        sid, sender_address, recipient, service, body, media, button_text, button_payload, replied_to, profile_name, opt_out, at, position)
+        ${texts((m) => m.profileName)}::text[], ${texts((m) => m.optOutType)}::text[],
+        ${batch.map((m) => sanitizedJson(m.details))}::text[], ${texts((m) => m.receivedAt)}::text[]
+      ) WITH ORDINALITY AS r (sid, sender_address, recipient, service, body, media, button_text, button_payload, replied_to, profile_name,
+        opt_out, details, at, position)
+      LEFT JOIN inbound_messages known ON known.message_sid = r.sid
     ), stored AS (
       INSERT INTO inbound_messages (message_sid, to_address, from_address, messaging_service_sid, body, media, button_text,
-        button_payload, replied_to_sid, profile_name, opt_out_type, received_at)
-      SELECT sid, sender_address, recipient, service, body, media, button_text, button_payload, replied_to, profile_name, opt_out, at
+        button_payload, replied_to_sid, profile_name, opt_out_type, details, received_at)
+      SELECT sid, sender_address, recipient, service, body, media, button_text, button_payload, replied_to, profile_name, opt_out, details, at
       FROM received
       -- Both inserts in key order, so that two batches wait for each other instead of for ever.
       ORDER BY sid, position
@@ -61,5 +67,5 @@ function insertMessages(sql: postgres.ISql, batch: readonly InboundMessage[]) {
       -- A message that is neither the first nor the last one would only rewrite the row.
       WHERE w.last_inbound_at < excluded.last_inbound_at OR w.first_inbound_at > excluded.first_inbound_at
     )
-    SELECT sid FROM stored`;
+    SELECT r.sid, r.at, s.sid IS NOT NULL AS "isNew" FROM received r LEFT JOIN stored s USING (sid) ORDER BY position`;
 }

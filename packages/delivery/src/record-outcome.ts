@@ -8,6 +8,7 @@ import { recordRows, type DecidedRecord, type OutcomeRecord, type RecordRow } fr
 import { releaseAdoptions } from './release-adoptions.ts';
 import { sanitizeText } from './sanitize-text.ts';
 import { settleBatch } from './settle-batch.ts';
+import { isOptedOut, suppressRefused } from './suppress-opted-out.ts';
 
 /**
  * - `recorded`: the row took the outcome, now or when the same record came before; `dueAt` says when it may be claimed again.
@@ -33,6 +34,8 @@ export function recordOutcome(
       ...record,
       refusal: record.outcome.kind === 'rejected' ? decide(record.outcome.errorCode) : null,
     }));
+    // First, and by itself: whoever dies in between records a refusal later whose recipient is suppressed already.
+    if (batch.some(isOptedOut)) await inTransaction(db.sql, (tx) => suppressRefused(tx, batch));
     const rows = await inStatement(db.sql, (sql) => recordRows(sql, decided));
     const unbound = decided.filter((_record, index) => rows[index]?.verdict === 'bind_first');
     if (unbound.length === 0) return rows.map(toAnswer);

@@ -52,6 +52,14 @@ describe('of several events', () => {
     expect(await holds(recipient)).toEqual(['all free', 'all suppressed', 'marketing suppressed']);
   });
 
+  it('one that ends a suppression ends it for every form of the number', async () => {
+    const digits = String(Date.now()).slice(-10);
+    const [written, known] = [`whatsapp:+521${digits}`, `whatsapp:+52${digits}`];
+    await record(said(written, true, 10), said(known, true, 10));
+    await record(said(known, false, 20));
+    expect([await holds(written), await holds(known)]).toEqual([['all free'], ['all free']]);
+  });
+
   it('any order, repetition and batches at once end in the same', async () => {
     const story = fc.array(fc.record({ second: fc.integer({ min: 0, max: 5 }), suppressed: fc.boolean() }), { minLength: 1, maxLength: 8 });
     await fc.assert(

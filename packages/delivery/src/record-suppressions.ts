@@ -1,6 +1,8 @@
+import type { SuppressionCategory } from '@tickmark/domain';
 import type { Settled } from '@tickmark/runtime';
 import type postgres from 'postgres';
 import { inStatement, type Database } from './database.ts';
+import { formsOf } from './recipient-forms.ts';
 import { sanitizeText } from './sanitize-text.ts';
 import { settleBatch } from './settle-batch.ts';
 
@@ -9,10 +11,13 @@ export interface SuppressionEvent {
   /** The address of ours, or the Messaging Service, that is meant. */
   senderAddress: string;
   recipient: string;
-  category: 'all' | 'marketing';
+  category: SuppressionCategory;
   suppressed: boolean;
-  /** When it was said, ISO 8601: of several the latest holds, whatever their order of arrival; of those at the same time the suppression. */
-  at: string;
+  /**
+   * When it was said, ISO 8601; null = now, by the database's clock. Of several the latest holds, whatever their order of arrival; of those
+   * at the same time the suppression.
+   */
+  at: string | null;
   source: 'inbound' | 'error' | 'operator' | 'import';
   reason: string | null;
 }
@@ -24,22 +29,26 @@ export interface SuppressionEvent {
  */
 export function recordSuppressions(db: Pick<Database, 'sql'>, events: readonly SuppressionEvent[]): Promise<Settled<boolean>[]> {
   return settleBatch(events, async (batch) => {
-    const rows = await inStatement(db.sql, (sql) => upsert(sql, batch));
+    const rows = await inStatement(db.sql, (sql) => upsertSuppressions(sql, batch));
     const changed = new Set(rows.map(({ position }) => position));
     return batch.map((_event, index) => changed.has(index + 1));
   });
 }
 
-function upsert(sql: postgres.ISql, batch: readonly SuppressionEvent[]) {
+/** The statement itself, for a transaction of the caller. Its rows are the positions (from 1) of the events that changed what holds. */
+export function upsertSuppressions(sql: postgres.ISql, batch: readonly SuppressionEvent[]) {
   const texts = (read: (event: SuppressionEvent) => string | null) => batch.map((event) => sanitizeText(read(event)));
   return sql<{ position: number }[]>`
     WITH said AS MATERIALIZED (
-      SELECT sender_address, recipient, category, suppressed::boolean AS suppressed, at::timestamptz AS at, source, reason, position
+      SELECT sender_address, form AS recipient, category, suppressed::boolean AS suppressed, COALESCE(at::timestamptz, now()) AS at, source,
+        reason, position
       FROM unnest(
         ${texts((e) => e.senderAddress)}::text[], ${texts((e) => e.recipient)}::text[], ${texts((e) => e.category)}::text[],
         ${batch.map((e) => String(e.suppressed))}::text[], ${texts((e) => e.at)}::text[], ${texts((e) => e.source)}::text[],
         ${texts((e) => e.reason)}::text[]
       ) WITH ORDINALITY AS s (sender_address, recipient, category, suppressed, at, source, reason, position)
+      -- The claim looks for every form of the recipient, so whoever is free again must be in each of them.
+      CROSS JOIN LATERAL unnest(CASE suppressed WHEN 'true' THEN ARRAY[recipient] ELSE ${formsOf(sql, 'recipient')} END) AS f (form)
     ), latest AS MATERIALIZED (
       SELECT DISTINCT ON (sender_address, recipient, category) * FROM said
       ORDER BY sender_address, recipient, category, at DESC, suppressed DESC, position

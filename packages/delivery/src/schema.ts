@@ -285,6 +285,8 @@ export const inboundMessages = pgTable(
     repliedToSid: text('replied_to_sid'),
     profileName: text('profile_name'),
     optOutType: text('opt_out_type'),
+    /** What else Twilio told, by its own names. */
+    details: jsonb('details').$type<Record<string, string>>().notNull().default({}),
     receivedAt: at('received_at').notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
     handedOverAt: at('handed_over_at'),

@@ -13,6 +13,7 @@ const message: InboundMessage = {
   repliedToSid: null,
   profileName: 'Ann',
   optOutType: null,
+  details: { Latitude: '52.5' },
   receivedAt: new Date(0).toISOString(),
 };
 
@@ -30,6 +31,7 @@ describe('an inbound message', () => {
     ['media', [{ url: 5, contentType: null }]],
     ['media', Array.from({ length: 21 }, () => message.media[0])],
     ['profileName', 5],
+    ['details', { FlowData: 'x'.repeat(16_385) }],
     ['receivedAt', 'now'],
   ])('is refused when %s is %j', (name, value) => {
     expect(inboundMessageSchema.safeParse({ ...message, [name]: value }).error?.issues[0]?.path[0]).toBe(name);

@@ -1,5 +1,8 @@
 import { z } from 'zod';
 
+/** Characters of one detail: a flow's answers are JSON of several thousand. */
+export const INBOUND_DETAIL_MAX = 16_384;
+
 /** One message that a person sent to one of our senders. Addresses are kept as received: a sender may be a BSUID, not a number. */
 export const inboundMessageSchema = z.object({
   messageSid: z.string().min(1).max(64),
@@ -15,6 +18,8 @@ export const inboundMessageSchema = z.object({
   repliedToSid: z.string().max(64).nullable(),
   profileName: z.string().max(1024).nullable(),
   optOutType: z.string().max(16).nullable(),
+  /** Whatever else Twilio told of the message, by its own name: a place, an advertisement, a list or flow that was answered. */
+  details: z.record(z.string().max(64), z.string().max(INBOUND_DETAIL_MAX)),
   receivedAt: z.iso.datetime(),
 });
 

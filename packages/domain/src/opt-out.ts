@@ -3,6 +3,15 @@ import type { InboundMessage } from './inbound-message.ts';
 /** What a person asks for with a message that is nothing but a keyword. */
 export type OptOutRequest = 'stop' | 'start';
 
+/** Of which messages a person wants no more. */
+export type SuppressionCategory = 'all' | 'marketing';
+
+/** Twilio's codes for a recipient who has opted out elsewhere: with a word that Twilio saw, or with WhatsApp's own switch for marketing. */
+export const OPT_OUT_CODES: ReadonlyMap<number, SuppressionCategory> = new Map([
+  [21610, 'all'],
+  [63033, 'marketing'],
+]);
+
 export interface OptOutWords {
   stop: ReadonlySet<string>;
   start: ReadonlySet<string>;

@@ -28,7 +28,7 @@ const PAYLOADS = [
 ] as const;
 
 /** Records whose keys belong to the message, not to the payload's version. */
-const FREE = new Set(['metadata', 'contentVariables']);
+const FREE = new Set(['metadata', 'contentVariables', 'details']);
 
 /** Every copy of the payload that has one more field in one of its objects. */
 function withOneMoreField(value: unknown): unknown[] {

@@ -12,7 +12,8 @@ describe('parseInbound', () => {
     const body =
       'MessageSid=SM1&SmsSid=SM1&AccountSid=AC1&MessagingServiceSid=MG1&From=whatsapp%3A%2B15550001111&To=whatsapp%3A%2B15550002222&Body=Hello+%F0%9F%98%80&NumMedia=2' +
       '&MediaUrl0=https%3A%2F%2Fapi.twilio.com%2Fm0&MediaContentType0=image%2Fpng&MediaUrl1=https%3A%2F%2Fapi.twilio.com%2Fm1' +
-      '&ButtonText=Yes&ButtonPayload=p1&OriginalRepliedMessageSid=SM0&ProfileName=Ann&WaId=15550001111&OptOutType=STOP';
+      '&ButtonText=Yes&ButtonPayload=p1&OriginalRepliedMessageSid=SM0&ProfileName=Ann&WaId=15550001111&OptOutType=STOP' +
+      '&Latitude=52.5&Longitude=13.4&Label=Caf%C3%A9&ReferralSourceId=ad-1&FlowData=%7B%22a%22%3A1%7D&NewByTwilio=1';
     expect(parseInbound(parseForm(body), RECEIVED_AT)).toEqual({
       ok: true,
       accountSid: 'AC1',
@@ -31,6 +32,14 @@ describe('parseInbound', () => {
         repliedToSid: 'SM0',
         profileName: 'Ann',
         optOutType: 'STOP',
+        details: {
+          WaId: '15550001111',
+          FlowData: '{"a":1}',
+          Latitude: '52.5',
+          Longitude: '13.4',
+          Label: 'Café',
+          ReferralSourceId: 'ad-1',
+        },
         receivedAt: '2026-11-23T10:00:00.000Z',
       },
     });
@@ -66,7 +75,7 @@ describe('parseInbound', () => {
   test('whatever Twilio sends, the message fits its schema', () => {
     const value = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 10 }),
-      fc.nat({ max: 6_000 }).map((length) => '😀'.repeat(length)),
+      fc.nat({ max: 9_000 }).map((length) => '😀'.repeat(length)),
       fc.constant('\uD800x\0'),
     );
     const names = [
@@ -85,6 +94,8 @@ describe('parseInbound', () => {
       'OptOutType',
       'MessagingServiceSid',
       'AccountSid',
+      'FlowData',
+      'Latitude',
     ];
     const params = fc.dictionary(fc.constantFrom(...names), fc.oneof(value, fc.array(value, { maxLength: 3 })));
     fc.assert(

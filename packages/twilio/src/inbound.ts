@@ -1,4 +1,4 @@
-import type { InboundMessage } from '@tickmark/domain';
+import { INBOUND_DETAIL_MAX, type InboundMessage } from '@tickmark/domain';
 import { readText, readWhole, type FormParams } from './form.ts';
 
 export type InboundParseResult =
@@ -7,6 +7,13 @@ export type InboundParseResult =
 
 /** WhatsApp sends one; the bound is the schema's. */
 const MEDIA_MAX = 20;
+
+/** Parameters that are kept by their own names. A new one of Twilio's is added here; until then it is ignored. */
+const DETAILS = (
+  'WaId,ExternalUserId,MessageType,Forwarded,FrequentlyForwarded,ButtonType,ListId,ListTitle,InteractiveData,FlowData,ChannelMetadata,' +
+  'Latitude,Longitude,Address,Label,ReferralBody,ReferralHeadline,ReferralSourceId,ReferralSourceType,ReferralSourceUrl,' +
+  'ReferralMediaId,ReferralMediaContentType,ReferralMediaUrl,ReferralNumMedia,ReferralCtwaClid,OriginalRepliedMessageSender'
+).split(',');
 
 /**
  * Reads the webhook of one inbound message. Verify the signature first, over every parameter: this looks at the ones it knows and
@@ -35,6 +42,7 @@ export function parseInbound(params: FormParams, receivedAt: Date): InboundParse
     repliedToSid: readWhole(params, 'OriginalRepliedMessageSid', 64),
     profileName: readText(params, 'ProfileName', 1024),
     optOutType: readText(params, 'OptOutType', 16),
+    details: readDetails(params),
     receivedAt: receivedAt.toISOString(),
   };
   return { ok: true, message, accountSid };
@@ -48,4 +56,14 @@ function readMedia(params: FormParams): InboundMessage['media'] {
     if (url !== null) media.push({ url, contentType: readText(params, `MediaContentType${index}`, 128) });
   }
   return media;
+}
+
+function readDetails(params: FormParams): InboundMessage['details'] {
+  const details: InboundMessage['details'] = {};
+  for (const name of DETAILS) {
+    // Whole or not at all: half of a JSON text is none.
+    const value = readWhole(params, name, INBOUND_DETAIL_MAX);
+    if (value !== null) details[name] = value;
+  }
+  return details;
 }

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { randomBody, randomPhone, randomToken } from '@tickmark/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createIngressHarness, randomSid, type IngressHarness } from '../fixtures/ingress-harness.ts';
@@ -46,9 +49,24 @@ describe(`POST ${PATH}`, () => {
         repliedToSid: params['OriginalRepliedMessageSid'],
         profileName: 'Ada',
         optOutType: null,
+        details: { WaId: '15005550006', MessageType: 'image' },
         receivedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
       },
     ]);
+  });
+
+  it('asks for no media: what it is told of them is kept', async () => {
+    const asked: unknown[] = [];
+    const media = createServer((request, response) => {
+      asked.push(request.url);
+      response.end();
+    });
+    await once(media.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(media.address() as AddressInfo).port}/media/1`;
+    await ingress.webhook(PATH, inbound({ MediaUrl0: url }));
+    expect((await ingress.enqueued()).inbound).toMatchObject([{ media: [{ url, contentType: 'image/jpeg' }] }]);
+    media.close();
+    expect(asked).toEqual([]);
   });
 
   it('takes a person without a number: a business-scoped id stands in From', async () => {

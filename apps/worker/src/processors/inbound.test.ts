@@ -37,6 +37,17 @@ describe('who asks to be written to no more', () => {
     await waitFor(async () => (await suppressionOf(from)) === false);
   });
 
+  it('stays so when Twilio repeats a START that came before the STOP', async () => {
+    const to = harness.sender.address;
+    const start = inboundMessage({ to, body: 'start', receivedAt: '2026-01-01T10:00:00.000Z' });
+    const stop = inboundMessage({ from: start.from, to, body: 'stop', receivedAt: '2026-01-01T10:00:05.000Z' });
+    const again = { ...start, receivedAt: '2026-01-01T10:00:10.000Z' };
+    const marker = inboundMessage({ to, body: 'stop' });
+    for (const batch of [[start], [stop], [again, marker]]) await harness.producers.addInbound(batch);
+    await waitFor(async () => (await suppressionOf(marker.from)) === true);
+    expect(await suppressionOf(start.from)).toBe(true);
+  });
+
   it('by a STOP that comes after a START which was said later stays free', async () => {
     const start = inboundMessage({ to: harness.sender.address, body: 'start', receivedAt: '2026-01-01T10:02:00.000Z' });
     const { from } = start;

@@ -18,18 +18,23 @@ export function createInboundProcessor(deps: InboundDeps) {
   return async function storeBatch({ messages }: InboundPayload, job: RunningJob): Promise<Outcome> {
     const settled = await recordInbound(deps.db, messages);
     await keepDeadLetters(deps, { queue: 'inbound', jobId: job.id, items: messages, settled });
-    const stored = settled.filter((result) => result.ok && result.value.stored).length;
-    const readable = messages.filter((_message, index) => settled[index]?.ok);
+    // With the time at which it was heard of first.
+    const readable = settled.flatMap((result, index) => {
+      const message = messages[index];
+      return result.ok && message ? [{ ...message, receivedAt: result.value.receivedAt }] : [];
+    });
     const changed = await followOptOuts(deps, readable);
+    const stored = settled.filter((result) => result.ok && result.value.stored).length;
     deps.log.info({ messages: messages.length, stored, optOuts: changed }, 'inbound batch stored');
     return done();
   };
 }
 
 /** @returns the number of suppressions that were set or ended */
-async function followOptOuts({ db, log }: InboundDeps, messages: readonly InboundMessage[]): Promise<number> {
+async function followOptOuts({ db }: InboundDeps, messages: readonly InboundMessage[]): Promise<number> {
   const settled = await recordSuppressions(db, messages.flatMap(toSuppressions));
-  for (const result of settled) if (!result.ok) log.error({ err: result.error }, 'a request to stop or to start again could not be stored');
+  // Everything in it was stored a moment ago, so no value of it is at fault: the batch comes again until the request is stored.
+  for (const result of settled) if (!result.ok) throw result.error;
   return settled.filter((result) => result.ok && result.value).length;
 }
 
