@@ -8,11 +8,13 @@ import fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type HookHandlerDoneFunction,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { createAdmission, type Shed } from './admission.ts';
 import { MESSAGES, toConnectionRefusal, toEnvelope, toRefusal } from './error-envelope.ts';
 import { addHealthRoutes } from './health-routes.ts';
 import { createRequestWatch } from './watch-requests.ts';
@@ -23,10 +25,12 @@ declare module 'fastify' {
     /** A 2xx of this route is logged at debug: for health checks, and for callbacks, whose batches have their own line. */
     quiet?: boolean;
     /**
-     * When overloaded: `never` = answered always (health), `last` = refused at twice the number of requests in flight (webhooks, which
-     * their sender hardly repeats). Absent = refused first.
+     * When overloaded: `never` = answered always (health), `last` = refused at twice the number and bytes of requests in flight (webhooks,
+     * which their sender hardly repeats), `bulk` = at half of them. Absent = `first`.
      */
-    shed?: 'never' | 'last';
+    shed?: Shed;
+    /** What each request of this route is taken to hold in memory at least, however small its body is. */
+    holdsBytesMin?: number;
   }
 }
 
@@ -42,7 +46,7 @@ export type HttpReply = FastifyReply;
 
 export interface HttpServerOptions {
   log: Logger;
-  metrics: Pick<Metrics, 'httpRequestDuration'>;
+  metrics: Pick<Metrics, 'httpRequestDuration' | 'requestsShed'>;
   /** For GET /health/ready. */
   ready: () => Promise<Readiness>;
   /** For GET /version. */
@@ -53,6 +57,10 @@ export interface HttpServerOptions {
   bodyLimitBytes?: number;
   /** Requests being answered at one time; more are refused with 503 OVERLOADED (see `shed` of a route's config). */
   inFlightMax?: number;
+  /** Bytes that they may hold together; the same. */
+  inFlightBytesMax?: number;
+  /** Open connections; more are closed at once, without an answer. */
+  connectionsMax?: number;
   timeouts?: Partial<HttpTimeouts>;
 }
 
@@ -69,19 +77,22 @@ export interface HttpTimeouts {
   checkIntervalMs: number;
 }
 
-/** Measured: with Fastify's defaults slow headers, slow bodies and silent connections all stay open; with these they end within 5.5 s. */
+/** Measured: with Fastify's defaults slow headers, slow bodies and silent connections all stay open; with these they end within 5 s. */
 const TIMEOUTS: HttpTimeouts = {
-  requestTimeoutMs: 5_000,
+  requestTimeoutMs: 4_500,
   headersTimeoutMs: 3_000,
   connectionTimeoutMs: 15_000,
   keepAliveTimeoutMs: 5_000,
-  checkIntervalMs: 500,
+  checkIntervalMs: 250,
 };
 /** Above the idle time of the usual load balancers (60 s). */
 const KEEP_ALIVE_BEHIND_PROXY_MS = 65_000;
 const BODY_LIMIT_BYTES = 65_536;
-/** With bodies of 64 KiB this bounds what waits in memory to 128 MiB. */
 const IN_FLIGHT_MAX = 2_000;
+/** As bodies; what is made of them takes some times that. */
+const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
+/** A fourth more than may be in flight, so that nearly all who are too many are told so. With its headers each holds some 30 KB. */
+const CONNECTIONS_MAX = 5_000;
 /** Mean lateness of the event loop over a second. A busy loop alone is no reason: under full load it still answers in milliseconds. */
 const EVENT_LOOP_DELAY_MS_MAX = 500;
 
@@ -94,7 +105,7 @@ const EVENT_LOOP_DELAY_MS_MAX = 500;
  * `{ requestId: request.id }`. A caller's X-Request-Id is kept when it is sane.
  */
 export async function createServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { log, metrics, inFlightMax = IN_FLIGHT_MAX } = options;
+  const { log, metrics, inFlightMax = IN_FLIGHT_MAX, inFlightBytesMax = IN_FLIGHT_BYTES_MAX, bodyLimitBytes = BODY_LIMIT_BYTES } = options;
   const server = createFastify(options, (error, request, reply) =>
     watchUnknown(request, reply, () => answerError(log, error, request, reply)),
   );
@@ -105,11 +116,14 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
 
   await server.register(underPressure);
   const isLate = () => server.memoryUsage().eventLoopDelay > EVENT_LOOP_DELAY_MS_MAX;
-  const watchRoute = createRequestWatch({ log, metrics, inFlightMax, isLate });
-  const watchUnknown = watchRoute({ method: 'any', route: 'unknown' });
+  const admission = createAdmission({ inFlightMax, bytesMax: inFlightBytesMax, isLate });
+  const watchRoute = createRequestWatch({ log, metrics, admission });
+  const watchUnknown = watchRoute({ method: 'any', route: 'unknown', shed: 'first', bodyLimitBytes });
   server.addHook('onRoute', (route) => {
-    const watch = watchRoute({ method: String(route.method), route: route.url, quiet: route.config?.quiet, shed: route.config?.shed });
-    route.onRequest = [watch, ...[route.onRequest ?? []].flat()];
+    const { quiet, shed = 'first', holdsBytesMin } = route.config ?? {};
+    const { method, url, bodyLimit = bodyLimitBytes } = route;
+    const watch = watchRoute({ method: String(method), route: url, quiet, shed, holdsBytesMin, bodyLimitBytes: bodyLimit });
+    route.onRequest = [watch, refuseEncoded, ...[route.onRequest ?? []].flat()];
   });
   server.setErrorHandler((error, request, reply) => answerError(log, error, request, reply));
   server.setNotFoundHandler((request, reply) => {
@@ -117,9 +131,22 @@ export async function createServer(options: HttpServerOptions): Promise<HttpServ
       answerError(log, refusal ?? new AppError('NOT_FOUND', MESSAGES.NOT_FOUND), request, reply);
     });
   });
+  boundConnections(server, options.connectionsMax ?? CONNECTIONS_MAX, metrics);
   endClosing(server, options.timeouts?.requestTimeoutMs ?? TIMEOUTS.requestTimeoutMs);
   addHealthRoutes(server, options);
   return server;
+}
+
+/** Bodies are read as they are: a signature covers them so, and what unpacks to a thousand times its size is no concern then. */
+function refuseEncoded(request: FastifyRequest, _reply: FastifyReply, done: HookHandlerDoneFunction): void {
+  const encoding = request.raw.headers['content-encoding'];
+  if (encoding === undefined || encoding === 'identity') return done();
+  done(new AppError('UNSUPPORTED_MEDIA_TYPE', 'Bodies are read as they are sent. Send this request again without Content-Encoding.'));
+}
+
+function boundConnections(server: HttpServer, connectionsMax: number, metrics: Pick<Metrics, 'requestsShed'>): void {
+  server.server.maxConnections = connectionsMax;
+  server.server.on('drop', () => metrics.requestsShed.inc({ shed: 'last', reason: 'connections' }));
 }
 
 /** Node enforces no time-out any more once a server closes: one silent connection would hold it open. */

@@ -1,6 +1,7 @@
 import { AppError } from '@tickmark/domain';
 import type { Logger, Metrics } from '@tickmark/runtime';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import { bytesToHold, type Admission, type Shed } from './admission.ts';
 import { MESSAGES } from './error-envelope.ts';
 
 export interface WatchedRoute {
@@ -8,47 +9,41 @@ export interface WatchedRoute {
   /** The pattern, never the path: paths hold ids. */
   route: string;
   quiet?: boolean | undefined;
-  shed?: 'never' | 'last' | undefined;
+  shed: Shed;
+  /** Most that a body may have. */
+  bodyLimitBytes: number;
+  /** What each request is taken to hold at least, however small its body is. */
+  holdsBytesMin?: number | undefined;
 }
 
 export type RequestWatch = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void;
 
 const RETRY_AFTER_SECONDS = 1;
 
-/**
- * Share of `inFlightMax` up to which a late event loop refuses nobody: with so few requests the lateness is not of their making (a start,
- * a neighbour on the machine), and refusing them would not end it.
- */
-const CALM_SHARE = 0.1;
-
 const STATUS_CLASSES = ['aborted', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 /**
- * Counts the requests being answered, refuses those above the bound, and at the end of each writes one line and one observation.
+ * Lets requests in or refuses them, and at the end of each writes one line and one observation.
  *
- * @param deps.isLate whether the event loop answers too late to take more work; asked when more than a tenth of the bound is under way.
  * @returns makes the first `onRequest` hook of one route.
  */
 export function createRequestWatch(deps: {
   log: Logger;
-  metrics: Pick<Metrics, 'httpRequestDuration'>;
-  inFlightMax: number;
-  isLate: () => boolean;
+  metrics: Pick<Metrics, 'httpRequestDuration' | 'requestsShed'>;
+  admission: Admission;
 }): (route: WatchedRoute) => RequestWatch {
-  const { log, metrics, inFlightMax, isLate } = deps;
+  const { log, metrics, admission } = deps;
   const observe = createTurnObserver(metrics);
-  const calm = CALM_SHARE * inFlightMax;
-  let inFlight = 0;
 
-  return ({ method, route, quiet = false, shed }) => {
-    const bound = shed === 'never' ? Infinity : shed === 'last' ? 2 * inFlightMax : inFlightMax;
+  return ({ method, route, quiet = false, shed, bodyLimitBytes, holdsBytesMin = 0 }) => {
     const labels = STATUS_CLASSES.map((status) => ({ method, route, status }));
     return (request, reply, done) => {
       const startedMs = performance.now();
-      inFlight += 1;
+      const bytes = Math.max(holdsBytesMin, bytesToHold(request.raw.headers, bodyLimitBytes));
+      const shedFor = admission.enter(shed, bytes);
       // "close" comes after the last byte and also when the caller hangs up, which Fastify's onResponse does not tell.
       reply.raw.on('close', () => {
-        inFlight -= 1;
+        admission.leave(bytes);
         const durationMs = performance.now() - startedMs;
         const { statusCode, writableEnded: answered } = reply.raw;
         const statusClass = answered ? Math.floor(statusCode / 100) : 0;
@@ -64,8 +59,9 @@ export function createRequestWatch(deps: {
         };
         log[level](line, answered ? 'request answered' : 'caller hung up before the answer');
       });
-      if (inFlight > bound || (shed === undefined && inFlight > calm && isLate())) done(overloaded());
-      else done();
+      if (shedFor === null) return done();
+      metrics.requestsShed.inc({ shed, reason: shedFor });
+      done(overloaded());
     };
   };
 }

@@ -12,16 +12,19 @@ import {
 } from '@tickmark/runtime';
 import { DEADLINES, type Deadlines } from './deadlines.ts';
 import { QueueTimeoutError, QueueUnavailableError } from './errors.ts';
-import { createIntakeBacklogGuard } from './intake-backlog.ts';
+import { createIntakeAdmission } from './intake-admission.ts';
 import type { IdempotencyMark, Producers } from './producers.ts';
 
 const RETRY_AFTER_SECONDS = 2;
 
 /** Of our metrics, or anything that looks like them. */
-export type AcceptorMetrics = GroupCommitOptions<unknown, unknown>['metrics'] & { idempotencyConflicts: { inc(): void } };
+export type AcceptorMetrics = GroupCommitOptions<unknown, unknown>['metrics'] & {
+  idempotencyConflicts: { inc(): void };
+  requestsShed: { inc(labels: { shed: 'first'; reason: 'intake_age' | 'redis_memory' }): void };
+};
 
 export interface MessageAcceptorDeps {
-  producers: Pick<Producers, 'addIntake' | 'markIdempotent' | 'oldestIntakeAgeMs'>;
+  producers: Pick<Producers, 'addIntake' | 'markIdempotent' | 'oldestIntakeAgeMs' | 'memoryShare'>;
   metrics: AcceptorMetrics;
   clock: Clock;
   log: Logger;
@@ -54,10 +57,10 @@ export interface MessageAcceptor {
 
 export function createMessageAcceptor(deps: MessageAcceptorDeps): MessageAcceptor {
   const intake = createIntakeCommits(deps);
-  const refuseWhenBehind = createIntakeBacklogGuard(deps);
+  const refuseWhenFull = createIntakeAdmission(deps);
 
   const acceptAll = async (items: readonly PreparedItem[]): Promise<Settled<MessageAccepted>[]> => {
-    refuseWhenBehind();
+    refuseWhenFull();
     const repeats = await findRepeats(deps, items);
     return Promise.all(
       items.map(async ({ message }, index): Promise<Settled<MessageAccepted>> => {
@@ -74,7 +77,7 @@ export function createMessageAcceptor(deps: MessageAcceptorDeps): MessageAccepto
     acceptAll,
     accept: async (item) => valueOf(await acceptAll([item])),
     markRequest: async (mark) => {
-      refuseWhenBehind();
+      refuseWhenFull();
       valueOf(await readMarks(deps, [mark]));
     },
     drain: async () => void (await Promise.all([intake.transactional.drain(), intake.bulk.drain()])),

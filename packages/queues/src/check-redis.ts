@@ -2,6 +2,7 @@ import { withDeadline, type Logger } from '@tickmark/runtime';
 import { ReplyError, type Redis } from 'ioredis';
 import { connectProducer } from './connections.ts';
 import { withoutPayload } from './errors.ts';
+import { parseInfo } from './redis-info.ts';
 
 /** `isAway`: it does not answer, which may pass; otherwise it is a server that nothing can be promised on. */
 export type RedisCheck = { ok: true; warnings: string[] } | { ok: false; isAway: boolean; warnings: string[]; reason: string };
@@ -71,14 +72,6 @@ async function readAppendfsync(redis: Redis): Promise<string | undefined> {
     if (error instanceof ReplyError) return undefined;
     throw error;
   }
-}
-
-function parseInfo(text: string): Map<string, string> {
-  const pairs = text.split(/\r?\n/).map((line): [string, string] => {
-    const colon = line.indexOf(':');
-    return [line.slice(0, colon), line.slice(colon + 1)];
-  });
-  return new Map(pairs);
 }
 
 function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {

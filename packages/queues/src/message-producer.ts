@@ -25,6 +25,7 @@ const KEY_PATH = 'idempotencyKey';
 const NO_METRICS: AcceptorMetrics = {
   groupCommitBatchSize: { labels: () => ({ observe: () => undefined }) },
   idempotencyConflicts: { inc: () => undefined },
+  requestsShed: { inc: () => undefined },
 };
 
 export interface MessageProducerOptions {

@@ -57,6 +57,7 @@ const CALLS: [string, (producers: Producers) => Promise<unknown>][] = [
   ['answerCancel', (producers) => producers.answerCancel(randomUUID(), 'canceled')],
   ['hasIntakeBefore', (producers) => producers.hasIntakeBefore(new Date())],
   ['oldestIntakeAgeMs', (producers) => producers.oldestIntakeAgeMs()],
+  ['memoryShare', (producers) => producers.memoryShare()],
   ['ping', (producers) => producers.ping()],
 ];
 

@@ -14,6 +14,7 @@ import { openProducerConnection } from './producer-connection.ts';
 import { assertEventsMax, openQueueSet, queueKey } from './queue-set.ts';
 import { createRedisEpoch } from './redis-epoch.ts';
 import { createSpoolReports, type SpoolReport } from './spool-reports.ts';
+import { memoryShareOf } from './redis-info.ts';
 
 const DEFAULT_DEADLINE_MS = 2000;
 /** Twice what a group commit puts into one batch: larger can only be a mistake, and one huge value blocks Redis for all. */
@@ -72,6 +73,8 @@ export interface Producers {
   hasIntakeBefore(time: Date): Promise<boolean>;
   /** Age of the oldest intake job that waits (active ones do not), in milliseconds; 0 when none does. */
   oldestIntakeAgeMs(): Promise<number>;
+  /** Share (0 to 1) of the memory that Redis may use; null when it has no limit. */
+  memoryShare(): Promise<number | null>;
   /** The same of what tells of messages at Twilio and is not applied yet: callbacks, and outcomes of calls that could not be recorded. */
   oldestEvidenceAgeMs(): Promise<number>;
   /** Tells how many events wait on this process's disk, every 5 s as long as it lives; what it took over is waited for no more. */
@@ -147,6 +150,7 @@ export function createProducers(options: ProducersOptions): Producers {
     ...cancels,
     hasIntakeBefore: (time) => connection.run(() => hasJobBefore(redis, base, QUEUES.intake, time.getTime())),
     oldestIntakeAgeMs: () => oldestAgeMs([QUEUES.intake]),
+    memoryShare: () => connection.run(async () => memoryShareOf(await redis.info('memory'))),
     oldestEvidenceAgeMs: () => oldestAgeMs([QUEUES.statusCallback, QUEUES.sendOutcome]),
     ...createRedisEpoch(connection, base),
     ...createSpoolReports(connection, base),

@@ -13,6 +13,9 @@ const BATCH_ITEMS = [1, 2, 5, 10, 20, 50, 100, 200, 350, 500];
 /** The values of a label whose set is closed here; sender aliases, queues and statuses are closed by their owners. */
 const CALLBACK_RESULTS = ['queued', 'spooled', 'invalid_signature', 'wrong_account', 'missing_sid', 'too_large', 'unavailable'] as const;
 const SIGNATURE_RESULTS = ['valid', 'valid_next_token', 'invalid', 'missing'] as const;
+/** Who gives way: batches, then other requests of producers, Twilio's webhooks last. */
+const SHED = ['bulk', 'first', 'last'] as const;
+const SHED_REASONS = ['in_flight', 'bytes', 'event_loop', 'connections', 'intake_age', 'redis_memory'] as const;
 const SEND_OUTCOMES = ['accepted', 'throttled', 'rejected', 'unknown'] as const;
 const LATENCY_STAGES = ['sent', 'delivered', 'read'] as const;
 const RECONCILE_RESULTS = ['adopted', 'absent', 'unproven', 'ambiguous', 'failed', 'resent'] as const;
@@ -31,6 +34,7 @@ export function createMetrics(options: { process: ProcessName }): Metrics {
   if (options.process === 'ingress') {
     for (const result of CALLBACK_RESULTS) metrics.callbacksReceived.inc({ result }, 0);
     for (const result of SIGNATURE_RESULTS) metrics.callbackSignature.inc({ result }, 0);
+    for (const shed of SHED) for (const reason of SHED_REASONS) metrics.requestsShed.inc({ shed, reason }, 0);
   }
   if (options.process === 'worker') {
     for (const stage of LATENCY_STAGES) metrics.deliveryLatency.zero({ stage });
@@ -63,6 +67,12 @@ function declareIngressMetrics(registry: Registry) {
       name: 'tickmark_callback_signature_total',
       help: `Signature checks of webhook requests by result: ${SIGNATURE_RESULTS.join(', ')}.`,
       labelNames: ['result'],
+      registers,
+    }),
+    requestsShed: new Counter({
+      name: 'tickmark_requests_shed_total',
+      help: `Requests that were refused because of load, by who gives way (${SHED.join(', ')}) and why: ${SHED_REASONS.join(', ')}.`,
+      labelNames: ['shed', 'reason'],
       registers,
     }),
     spooledEvents: new Gauge({

@@ -148,7 +148,7 @@ describe('POST /v1/messages/batch', () => {
     expect((await ingress.enqueued()).messages).toEqual([]);
   });
 
-  it('refuses the seventeenth batch of one moment, before it reads it', async () => {
+  it('refuses the seventeenth batch of one moment, before it reads it, and still takes single messages', async () => {
     const headers = { authorization: `Bearer ${ingress.keys.shop}`, 'content-type': 'application/json', 'content-length': '1000' };
     const held = Array.from({ length: 16 }, () => {
       const one = request(`${ingress.url}/v1/messages/batch`, { method: 'POST', headers });
@@ -161,6 +161,7 @@ describe('POST /v1/messages/batch', () => {
     });
     expect(refused.json.error).toMatchObject({ code: 'OVERLOADED', message: expect.stringContaining('Retry-After') });
     expect(refused.headers.get('retry-after')).toBe('1');
+    expect((await ingress.post(message())).status).toBe(202);
     for (const one of held) one.destroy();
     await waitFor(async () => (await post([message()])).status === 202);
     await ingress.enqueued();

@@ -3,14 +3,14 @@ import type { Clock } from '@tickmark/runtime';
 import { acceptedMessage, waitFor } from '@tickmark/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { queueRoom, type QueueRoom } from './fixtures/queue-room.ts';
-import { createIntakeBacklogGuard } from './intake-backlog.ts';
+import { createIntakeAdmission } from './intake-admission.ts';
 import { QUEUES } from './names.ts';
 import { done } from './outcome.ts';
 import { intakePayloadSchema } from './payloads.ts';
 import type { Producers } from './producers.ts';
 import { createQueueWorker } from './queue-worker.ts';
 
-describe('the guard against a backlog of accepted messages', () => {
+describe('the admission to intake', () => {
   let room: QueueRoom;
   let producers: Producers;
   beforeAll(() => {
@@ -34,7 +34,7 @@ describe('the guard against a backlog of accepted messages', () => {
   };
 
   it('refuses while the oldest message waits for too long, and takes messages again when it was stored', async () => {
-    const guard = createIntakeBacklogGuard({ producers, clock: quickClock(), oldestAgeMsMax: 50 });
+    const guard = createIntakeAdmission({ producers, metrics: room.metrics, clock: quickClock(), oldestAgeMsMax: 50 });
     expect(refuses(guard)).toBe(false);
     await producers.addIntake([acceptedMessage()], 'bulk');
     const refusal = await waitFor(() => refuses(guard), { message: 'the message to grow old' });
@@ -58,7 +58,11 @@ describe('the guard against a backlog of accepted messages', () => {
     let nowMs = 0;
     const clock = { now: () => new Date(), monotonicMs: () => nowMs };
     let ageMs = Promise.resolve(60_000);
-    const guard = createIntakeBacklogGuard({ producers: { oldestIntakeAgeMs: () => ageMs }, clock });
+    const guard = createIntakeAdmission({
+      producers: { oldestIntakeAgeMs: () => ageMs, memoryShare: () => Promise.resolve(null) },
+      metrics: room.metrics,
+      clock,
+    });
     await waitFor(() => refuses(guard));
     ageMs = new Promise(() => undefined);
     nowMs = 5_100;
