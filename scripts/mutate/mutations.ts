@@ -303,4 +303,23 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     noticedBy: ['packages/delivery/src/suppress-opted-out.test.ts'],
   },
+  {
+    name: 'account: a callback for another account is taken',
+    edits: [
+      { file: 'apps/ingress/src/verify-webhook.ts', search: `if (received === null || received === expected) return;`, replace: `return;` },
+    ],
+    noticedBy: ['apps/ingress/src/hostile-inputs.test.ts'],
+  },
+  {
+    name: 'load: webhooks are refused together with producers',
+    edits: [{ file: 'packages/http/src/admission.ts', search: `first: 1, last: 2,`, replace: `first: 1, last: 1,` }],
+    noticedBy: ['packages/http/src/admission.test.ts', 'packages/http/src/watch-requests.test.ts'],
+  },
+  {
+    name: 'load: a Redis that is nearly full is given more messages',
+    edits: [
+      { file: 'packages/queues/src/intake-admission.ts', search: `const MEMORY_SHARE_MAX = 0.9;`, replace: `const MEMORY_SHARE_MAX = 9;` },
+    ],
+    noticedBy: ['apps/ingress/src/redis-memory.test.ts'],
+  },
 ];

@@ -1,7 +1,7 @@
 import { AppError } from '@tickmark/domain';
 import type { HttpRequest } from '@tickmark/http';
 import type { Metrics } from '@tickmark/runtime';
-import { parseForm, verifySignature, webhookUrl, type FormParams } from '@tickmark/twilio';
+import { hasTooManyParameters, parseForm, verifySignature, webhookUrl, type FormParams } from '@tickmark/twilio';
 
 export interface WebhookVerification {
   /** The public URL under which this route's paths hang: with its prefix when a proxy removes it, without when the prefix arrives here. */
@@ -16,17 +16,22 @@ export interface WebhookVerification {
  *
  * The signed URL is built from the configured base and the path and query exactly as they arrived, never from Host or X-Forwarded-*.
  *
- * @throws AppError INVALID_SIGNATURE
+ * @throws AppError INVALID_SIGNATURE, or PAYLOAD_TOO_LARGE when it has more parameters than are read
  */
 export function verifyWebhook({ baseUrl, authTokens, metrics }: WebhookVerification, request: HttpRequest): FormParams {
   // Without a body and a content type no parser runs, and there is nothing to read.
-  const params = parseForm(Buffer.isBuffer(request.body) ? request.body : '');
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const params = parseForm(body);
   const header = request.headers['x-twilio-signature'];
   const signature = Array.isArray(header) ? undefined : header;
   const check = verifySignature({ tokens: authTokens(), url: webhookUrl(baseUrl, pathAndQuery(request.url)), params, signature });
   if (check.valid) {
     metrics.callbackSignature.inc({ result: check.tokenIndex === 0 ? 'valid' : 'valid_next_token' });
     return params;
+  }
+  if (hasTooManyParameters(body)) {
+    metrics.callbacksReceived.inc({ result: 'too_large' });
+    throw new AppError('PAYLOAD_TOO_LARGE', 'This form has more parameters than any webhook of Twilio: it was not read.');
   }
   metrics.callbackSignature.inc({ result: signature === undefined ? 'missing' : 'invalid' });
   metrics.callbacksReceived.inc({ result: 'invalid_signature' });

@@ -2,7 +2,7 @@ import { signRequest, verifySignature } from './signature.ts';
 import { parse } from 'node:querystring';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseForm, readText, readWhole } from './form.ts';
+import { hasTooManyParameters, parseForm, readText, readWhole } from './form.ts';
 
 const entries = (text: string) => Object.entries(parseForm(text));
 
@@ -57,6 +57,13 @@ describe('parseForm', () => {
     expect(parseForm('')['constructor']).toBeUndefined();
     expect(parseForm('')['__proto__']).toBeUndefined();
     expect(parseForm('__proto__=1&__proto__=2')['__proto__']).toEqual(['1', '2']);
+  });
+
+  test('1,000 parameters are read, and of more it is told', () => {
+    const form = (count: number) => Buffer.from(Array.from({ length: count }, (_, index) => `p${index}=1&`).join('&'));
+    expect(Object.keys(parseForm(form(1_000)))).toHaveLength(1_000);
+    expect(Object.keys(parseForm(form(1_001)))).toHaveLength(1_000);
+    expect([1, 1_000, 1_001].map((count) => hasTooManyParameters(form(count)))).toEqual([false, false, true]);
   });
 
   test('any form comes back as it was written', () => {

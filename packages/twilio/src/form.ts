@@ -9,7 +9,7 @@ const FORM_PARAMETERS_MAX = 1_000;
  * (nothing trimmed or converted), empty values and repeated keys kept.
  *
  * Never throws: what is not UTF-8 or not valid percent-encoding becomes U+FFFD or stays as it is. Parameters beyond the first 1,000 are
- * dropped, so a body with more fails its signature. (Node's own parser reads forms the same and costs half as much again,
+ * dropped, so a body with more fails its signature, and `hasTooManyParameters` says why. (Node's own parser reads forms the same and costs half as much again,
  * which every callback would pay.)
  */
 export function parseForm(rawBody: string | Buffer): FormParams {
@@ -26,6 +26,12 @@ export function parseForm(rawBody: string | Buffer): FormParams {
     start = end;
   }
   return params;
+}
+
+/** Whether a body has more parameters than are read. */
+export function hasTooManyParameters(rawBody: Buffer): boolean {
+  const parameters = rawBody.toString('latin1').split('&');
+  return parameters.length > FORM_PARAMETERS_MAX && parameters.filter((parameter) => parameter !== '').length > FORM_PARAMETERS_MAX;
 }
 
 /**

@@ -1,4 +1,4 @@
-export { parseForm, type FormParams } from './form.ts';
+export { hasTooManyParameters, parseForm, type FormParams } from './form.ts';
 export { parseInbound, type InboundParseResult } from './inbound.ts';
 export { createMessageLister, type ListAnswer, type MessageLister, type MessageListerOptions } from './list-messages.ts';
 export { createMessagesClient, type MessagesClient, type MessagesClientOptions } from './send-message.ts';
