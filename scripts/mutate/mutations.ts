@@ -234,6 +234,17 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['packages/delivery/src/settle-batch.test.ts', 'apps/worker/src/processors/status-callback.test.ts'],
   },
   {
+    name: 'dead letters: one is deleted before its queue has it again',
+    edits: [
+      {
+        file: 'apps/worker/src/return-dead-letters.ts',
+        search: `    if (await producers.addDeadLetter(`,
+        replace: `    await deleteRequestedLetter(db, id);\n    if (await producers.addDeadLetter(`,
+      },
+    ],
+    noticedBy: ['apps/worker/src/return-dead-letters.test.ts'],
+  },
+  {
     name: 'latency: a stage that is told again is measured again',
     edits: [
       {

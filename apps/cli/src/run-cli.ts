@@ -2,6 +2,7 @@ import { ConfigError, VERSION } from '@tickmark/runtime';
 import { Command, CommanderError } from 'commander';
 import { CliError } from './cli-error.ts';
 import type { CliContext } from './cli-context.ts';
+import { addDeadLettersCommand } from './commands/dead-letters.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addResolveCommand } from './commands/resolve.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -34,6 +35,7 @@ function createProgram(context: CliContext): Command {
   addStatusCommand(program, context);
   addStopCommands(program, context);
   addResolveCommand(program, context);
+  addDeadLettersCommand(program, context);
   addMigrateCommand(program, context);
   return program;
 }

@@ -12,6 +12,7 @@ import type { Producers } from '@tickmark/queues';
 import type { DatabaseBreaker } from './database-breaker.ts';
 import { enqueueWaiting } from './enqueue-waiting.ts';
 import { checkRedisEpoch } from './redis-epoch.ts';
+import { returnDeadLetters } from './return-dead-letters.ts';
 import { waited } from './waited.ts';
 
 const INTERVAL_MS = 5_000;
@@ -55,7 +56,8 @@ export interface SweepCursor {
 
 /**
  * One pass, by one process at a time: stale claims become `unknown`, what waits or is held beyond its validity `expired`, rows parked under a
- * stop that is over wait again, waiting rows without a job get one: some thousands of them, or all when Redis was wiped.
+ * stop that is over wait again, waiting rows without a job get one: some thousands of them, or all when Redis was wiped. Dead letters that an
+ * operator wants tried again go back to their queues.
  *
  * @returns null when another process sweeps. Safe to repeat at any time: a job that is there already stays as it is.
  */
@@ -68,6 +70,7 @@ export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor, signal?: 
     if (expired > 0) deps.metrics.messageStatus.inc({ status: 'expired' }, expired);
     const parked = await unparkMessages(deps.db, { after: from?.parked ?? null, rowsMax: PASS_ROWS_MAX });
     const { enqueued, epoch, next: waiting } = await giveJobs(deps, from?.waiting, signal);
+    await returnDeadLetters(deps);
     return { stale, expired, enqueued, epoch, next: { waiting, parked: parked.next } };
   });
   if (!result.ran) return null;

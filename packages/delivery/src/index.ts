@@ -12,6 +12,16 @@ export { classifyDatabaseError, type DatabaseErrorClass } from './database-error
 export { closeUnknown } from './close-unknown.ts';
 export { countUnknown } from './count-unknown.ts';
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts';
+export {
+  deleteRequestedLetter,
+  discardDeadLetters,
+  findRequestedLetters,
+  listDeadLetters,
+  refuseRetry,
+  requestRetry,
+  type DeadLetterChoice,
+  type DeadLetterShown,
+} from './dead-letters.ts';
 export { deleteCancelRequests, deleteEndedStops } from './delete-leftovers.ts';
 export { expireOverdue } from './expire-overdue.ts';
 export { findControl, type ControlMessage } from './find-control.ts';

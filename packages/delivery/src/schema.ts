@@ -406,6 +406,13 @@ export const outcomeSearches = pgTable(
   (table) => [primaryKey({ columns: [table.messageId, table.attempt] })],
 );
 
+/** Messages that had no final receipt a quarter of an hour after they came, and when Twilio is asked about each. */
+export const receiptPolls = pgTable(
+  'receipt_polls',
+  { messageId: uuid('message_id').primaryKey(), dueAt: at('due_at').notNull() },
+  (table) => [index('receipt_polls_due').on(table.dueAt)],
+);
+
 /** Single values that belong to the installation, such as the epoch of its Redis. */
 export const systemState = pgTable('system_state', {
   key: text('key').primaryKey(),
@@ -437,8 +444,15 @@ export const deadLetters = pgTable(
     payload: jsonb('payload').notNull(),
     reason: text('reason').notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
+    /** An operator wants it tried again: a worker gives it back to its queue and deletes the row. */
+    retryRequestedAt: at('retry_requested_at'),
   },
-  (table) => [unique('dead_letters_once').on(table.queue, table.jobId)],
+  (table) => [
+    unique('dead_letters_once').on(table.queue, table.jobId),
+    index('dead_letters_requested')
+      .on(table.id)
+      .where(sql`retry_requested_at IS NOT NULL`),
+  ],
 );
 
 /** An operator's word on an error code, above our table's. */

@@ -4,6 +4,7 @@ import { monotonicNowMs, type Logger } from '@tickmark/runtime';
 import type { JobsOptions } from 'bullmq';
 import { addSendJob, orderOf, type SendJob } from './add-send-job.ts';
 import { checkServer, type RedisCheck } from './check-redis.ts';
+import { toDeadLetterJob } from './dead-letter-payload.ts';
 import { withoutPayload } from './errors.ts';
 import { createCancelRequests } from './cancel-requests.ts';
 import { hasJobBefore, inspectQueues } from './inspect-queues.ts';
@@ -50,6 +51,13 @@ export interface Producers {
   addInbound(messages: readonly InboundMessage[]): Promise<void>;
   /** For a Postgres that is away; the worker tells it later. */
   addSendOutcome(outcome: Unversioned<SendOutcomePayload>): Promise<void>;
+  /**
+   * Gives an item that was kept as a dead letter back to its queue, as a job of its own. Named after the letter, not after its content: a job
+   * of the same content that is just failing must not be taken for this one.
+   *
+   * @returns false when this release does not understand the item; nothing was added then
+   */
+  addDeadLetter(letter: { id: number; queue: string; item: unknown }): Promise<boolean>;
   /**
    * One job per message, id = message id; one that is there already stays as it is. The deadline holds for each 500. When it fails, some may
    * be there and some not, also with `QueueUnavailableError`: repeat the whole call.
@@ -108,8 +116,8 @@ export function createProducers(options: ProducersOptions): Producers {
   async function addPayload(queue: QueueName, payload: Payload, order: JobsOptions = {}) {
     const text = JSON.stringify(payload);
     if (Buffer.byteLength(text) > JOB_BYTES_MAX) throw new RangeError(`a job for queue ${queue} exceeds ${JOB_BYTES_MAX} bytes`);
-    const jobId = `${queue}-${createHash('sha256').update(text).digest('hex')}`;
-    await connection.run(() => queues.get(queue).add(queue, payload, { ...order, jobId }));
+    const contentId = `${queue}-${createHash('sha256').update(text).digest('hex')}`;
+    await connection.run(() => queues.get(queue).add(queue, payload, { jobId: contentId, ...order }));
   }
 
   async function oldestAgeMs(of: readonly QueueName[]): Promise<number> {
@@ -122,6 +130,13 @@ export function createProducers(options: ProducersOptions): Producers {
     addStatusEvents: (events) => addPayload(QUEUES.statusCallback, { v: 1, events: [...events] }),
     addInbound: (messages) => addPayload(QUEUES.inbound, { v: 1, messages: [...messages] }),
     addSendOutcome: (outcome) => addPayload(QUEUES.sendOutcome, { v: 1, ...outcome }),
+    async addDeadLetter({ id, queue, item }) {
+      const job = toDeadLetterJob(queue, item);
+      if (job === null) return false;
+      const order = job.queue === QUEUES.intake ? orderOf(job.payload.messages[0]?.priority ?? 'bulk') : {};
+      await addPayload(job.queue, job.payload, { ...order, jobId: `${queue}-letter-${id}` });
+      return true;
+    },
     async addSend(jobs) {
       for (const round of inRounds(jobs)) {
         // oxlint-disable-next-line no-await-in-loop -- rounds bound what is in flight
