@@ -10,8 +10,8 @@ const STOP_MS_MAX = 45_000;
 
 export type AppName = 'ingress' | 'worker' | 'console' | 'simulator';
 
-export interface AppProcess {
-  name: AppName;
+export interface RunningProcess {
+  name: string;
   pid: number;
   logFile: string;
   /** Settles with a sentence when the process ends, whoever ended it. */
@@ -19,15 +19,31 @@ export interface AppProcess {
   stop(): Promise<void>;
 }
 
+export interface ProcessToStart {
+  name: string;
+  /** Its source, relative to the root. */
+  entry: string;
+  env: Record<string, string>;
+  logFolder: string;
+}
+
+export interface AppProcess extends RunningProcess {
+  name: AppName;
+}
+
+/** Starts one app from its sources. */
+export function startApp(name: AppName, env: Record<string, string>, logFolder: string): AppProcess {
+  return { ...startProcess({ name, entry: `apps/${name}/src/main.ts`, env, logFolder }), name };
+}
+
 /**
- * Starts one app from its sources, detached and with IPC: Ctrl-C in the terminal reaches only us, so that we stop the apps in order; and when
+ * Starts one process from its source, detached and with IPC: Ctrl-C in the terminal reaches only us, so that we stop the apps in order; and when
  * we are killed, the closed channel tells the app to drain and end by itself.
  */
-export function startApp(name: AppName, env: Record<string, string>, logFolder: string): AppProcess {
+export function startProcess({ name, entry, env, logFolder }: ProcessToStart): RunningProcess {
   mkdirSync(logFolder, { recursive: true });
   const logFile = `${logFolder}/${name}.log`;
   const output = openSync(logFile, 'w');
-  const entry = fileURLToPath(new URL(`../../apps/${name}/src/main.ts`, import.meta.url));
   const child = spawn(process.execPath, ['--conditions=@tickmark/source', '--import', 'tsx', entry], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
     env: { ...inherited(), ...env },
@@ -47,8 +63,8 @@ function inherited(): Record<string, string> {
   return Object.fromEntries(['PATH', 'HOME', RUN_VARIABLE].map((name) => [name, process.env[name] ?? '']));
 }
 
-/** Waits until the app's health listener answers 200. */
-export async function waitUntilReady(app: AppProcess, metricsPort: number): Promise<void> {
+/** Waits until the process's health listener answers 200. */
+export async function waitUntilReady(app: RunningProcess, metricsPort: number): Promise<void> {
   let last = 'no answer yet';
   const ready = (async () => {
     for (const startedMs = performance.now(); performance.now() - startedMs < READY_MS_MAX; await pause(50)) {

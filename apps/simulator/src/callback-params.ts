@@ -11,7 +11,7 @@ const EVENT_TYPES: Readonly<Record<string, string>> = { read: 'READ', delivered:
  * reads them must go by name.
  */
 export function statusCallbackParams(
-  message: SimulatedMessage,
+  message: Pick<SimulatedMessage, 'sid' | 'to' | 'from' | 'template' | 'messagingServiceSid'>,
   status: string,
   errorCode: number | null,
   accountSid: string,
