@@ -225,6 +225,31 @@ describe('a producer in a process of its own', () => {
     expect(await creates(mine.id)).toHaveLength(1);
   });
 
+  it('answers what people wrote, as the example shows it, once although Twilio repeats it', async () => {
+    const example = spawnProcess({ entry: 'examples/inbound-consumer.ts', env: pipeline.env });
+    const person = randomPhone();
+    const write = async (body: string, times = 1) => {
+      const to = parseSenders(pipeline.env['TWILIO_SENDERS'] ?? '')[0]?.address;
+      const answer = await fetch(`${pipeline.urls.simulator}/_sim/inbound`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ from: person, to, body, times }),
+      });
+      return ((await answer.json()) as { messageSid: string }).messageSid;
+    };
+    const sid = await write('Where is my order?', 3);
+    const find = () => new RegExp(`^${sid} answered with (\\S+)$`, 'm').exec(example.output())?.[1];
+    const id = await waitFor(find, { timeoutMs: 25_000, message: 'the answer' });
+    await untilStatus(id, 'read');
+    const stop = await write('Stop!');
+    await waitFor(() => example.output().includes(`${stop} stop`), { timeoutMs: 25_000 });
+    example.signal('SIGTERM');
+    expect(await example.exited).toEqual({ code: 0, signal: null });
+    expect(example.output().match(/answered/g)).toHaveLength(1);
+    const { id: unwanted } = (await post({ to: person, body: 'A goodbye' })).body;
+    await untilStatus(unwanted, 'suppressed');
+  });
+
   it('runs as the example shows it', async () => {
     const example = spawnProcess({ entry: 'examples/in-process-producer.ts', args: [randomPhone()], env: pipeline.env });
     expect(await example.exited).toEqual({ code: 0, signal: null });

@@ -333,4 +333,15 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     noticedBy: ['apps/ingress/src/redis-memory.test.ts'],
   },
+  {
+    name: 'order of a hand-over: an inbound message is marked before consumers are given it',
+    edits: [
+      {
+        file: 'apps/worker/src/hand-over-inbound.ts',
+        search: `  const words = optOutWords();\n`,
+        replace: `  await markHandedOver(db, messages.map(({ messageSid }) => messageSid));\n  const words = optOutWords();\n`,
+      },
+    ],
+    noticedBy: ['apps/worker/src/hand-over-inbound.test.ts'],
+  },
 ];

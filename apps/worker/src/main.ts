@@ -1,5 +1,5 @@
 import { createDatabase } from '@tickmark/delivery';
-import { parseSenders } from '@tickmark/domain';
+import { DEFAULT_OPT_OUT_WORDS, parseOptOutWords, parseSenders } from '@tickmark/domain';
 import { createProducers } from '@tickmark/queues';
 import {
   createFailpoints,
@@ -20,7 +20,7 @@ const JOBS_DEADLINE_MS = 20_000;
 /** Raw statements under way at the same time: claims, outcomes, statuses, cancellations, intake, inbound, sweep, reconciler and probes, with one to spare each. */
 const DATABASE_CONNECTIONS_MAX = 19;
 
-const config = loadConfig(keysUsedBy('worker'), { parse: { TWILIO_SENDERS: parseSenders } });
+const config = loadConfig(keysUsedBy('worker'), { parse: { TWILIO_SENDERS: parseSenders, STOP_WORDS_FILE: parseOptOutWords } });
 const log = createLogger({ process: 'worker', level: config.LOG_LEVEL });
 const metrics = createMetrics({ process: 'worker' });
 const redis = { redisUrl: config.REDIS_URL.reveal(), base: config.QUEUE_PREFIX };
@@ -50,8 +50,10 @@ const lister = createMessageLister({
   log,
 });
 const locks = { lockMs: config.QUEUE_LOCK_MS, stalledMs: config.QUEUE_STALLED_MS };
+const failpoints = createFailpoints(config.FAILPOINTS, log);
+const optOutWords = () => config.STOP_WORDS_FILE ?? DEFAULT_OPT_OUT_WORDS;
 const worker = startWorker(
-  { db, producers, twilio, lister, failpoints: createFailpoints(config.FAILPOINTS, log), clock: systemClock, metrics, log },
+  { db, producers, twilio, lister, failpoints, clock: systemClock, metrics, log, optOutWords },
   {
     ...redis,
     ...locks,

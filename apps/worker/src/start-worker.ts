@@ -1,7 +1,15 @@
 import { checkDatabase, seedSenders, type Database, type WindowGuard } from '@tickmark/delivery';
-import type { Sender } from '@tickmark/domain';
+import type { OptOutWords, Sender } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger, Metrics, Readiness } from '@tickmark/runtime';
-import { collectQueueMetrics, sendQueueName, startCanary, type Producers, type QueueName, type QueueWorker } from '@tickmark/queues';
+import {
+  collectQueueMetrics,
+  QUEUES,
+  sendQueueName,
+  startCanary,
+  type Producers,
+  type QueueName,
+  type QueueWorker,
+} from '@tickmark/queues';
 import type { MessageLister, MessagesClient } from '@tickmark/twilio';
 import { startCleaner } from './cleaner.ts';
 import { watchClockSkew } from './clock-skew.ts';
@@ -29,6 +37,8 @@ export interface WorkerDeps {
   clock: Clock;
   metrics: Metrics;
   log: Logger;
+  /** Words by which people ask to be written to no more, or again; asked each time. */
+  optOutWords: () => OptOutWords;
   /** Who is told what calls and callbacks show beyond their own message; nobody unless given. */
   signals?: SendSignals;
 }
@@ -79,10 +89,12 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
 
   const queues = (): QueueName[] => [...workers.map((worker) => worker.queue), ...sending.aliases().map(sendQueueName)];
   const canary = startCanary(shared);
-  const queueMetrics = collectQueueMetrics({ ...shared, queues });
+  // Others consume it; what waits there is to be seen here all the same.
+  const watched = () => [...queues(), QUEUES.inboundMessage];
+  const queueMetrics = collectQueueMetrics({ ...shared, queues: watched });
   const reassert = async () => {
     await sending.reassert();
-    await deps.producers.assertQueues(queues());
+    await deps.producers.assertQueues(watched());
   };
   const sweeper = startSweeper({ ...deps, reassert, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
   const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });

@@ -11,6 +11,7 @@ import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { Producers } from '@tickmark/queues';
 import type { DatabaseBreaker } from './database-breaker.ts';
 import { enqueueWaiting } from './enqueue-waiting.ts';
+import { handOverWaiting, type HandOverInboundDeps } from './hand-over-inbound.ts';
 import { checkRedisEpoch } from './redis-epoch.ts';
 import { returnDeadLetters } from './return-dead-letters.ts';
 import { waited } from './waited.ts';
@@ -26,7 +27,7 @@ const STALE_SENDING_SECONDS = 60;
 /** Rows that one pass looks at; the next one goes on behind them. Of a wiped Redis it looks at all. */
 const PASS_ROWS_MAX = 20_000;
 
-export interface SweeperDeps {
+export interface SweeperDeps extends HandOverInboundDeps {
   db: Database;
   producers: Producers;
   clock: Clock;
@@ -42,6 +43,8 @@ export interface Sweep {
   stale: number;
   expired: number;
   enqueued: number;
+  /** Inbound messages that consumers had not been given. */
+  handedOver: number;
   /** The epoch of Redis at its end. */
   epoch: string;
   /** Where the next pass goes on. */
@@ -57,7 +60,7 @@ export interface SweepCursor {
 /**
  * One pass, by one process at a time: stale claims become `unknown`, what waits or is held beyond its validity `expired`, rows parked under a
  * stop that is over wait again, waiting rows without a job get one: some thousands of them, or all when Redis was wiped. Dead letters that an
- * operator wants tried again go back to their queues.
+ * operator wants tried again go back to their queues; inbound messages that no consumer was given are handed over.
  *
  * @returns null when another process sweeps. Safe to repeat at any time: a job that is there already stays as it is.
  */
@@ -71,13 +74,15 @@ export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor, signal?: 
     const parked = await unparkMessages(deps.db, { after: from?.parked ?? null, rowsMax: PASS_ROWS_MAX });
     const { enqueued, epoch, next: waiting } = await giveJobs(deps, from?.waiting, signal);
     await returnDeadLetters(deps);
-    return { stale, expired, enqueued, epoch, next: { waiting, parked: parked.next } };
+    const handedOver = await handOverWaiting(deps, signal);
+    return { stale, expired, enqueued, handedOver, epoch, next: { waiting, parked: parked.next } };
   });
   if (!result.ran) return null;
-  const { stale, expired, enqueued } = result.value;
+  const { stale, expired, enqueued, handedOver } = result.value;
   if (stale > 0 || enqueued > 0) deps.log.warn({ stale, enqueued }, 'sweep repaired rows');
   if (expired > 0) deps.log.info({ expired }, 'messages expired unsent');
-  deps.log.debug({ stale, expired, enqueued }, 'sweep finished');
+  if (handedOver > 0) deps.log.info({ handedOver }, 'inbound messages that waited are handed over');
+  deps.log.debug({ stale, expired, enqueued, handedOver }, 'sweep finished');
   return result.value;
 }
 

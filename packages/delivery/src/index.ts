@@ -34,6 +34,7 @@ export {
   type MessageDeliveryStatusDeps,
   type ShownError,
 } from './get-message-delivery-status.ts';
+export { findNotHandedOver, markHandedOver } from './hand-over-inbound.ts';
 export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
 export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
 export { getUnknown, listUnknown, type UnknownMessage } from './list-unknown.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_OPT_OUT_WORDS, normalizeKeyword, readOptOut } from './opt-out.ts';
+import { DEFAULT_OPT_OUT_WORDS, normalizeKeyword, parseOptOutWords, readOptOut } from './opt-out.ts';
 
 const NOTHING = { body: null, buttonText: null, buttonPayload: null, optOutType: null };
 const read = (body: string) => readOptOut({ ...NOTHING, body });
@@ -64,6 +64,28 @@ it('own words take the place of the default ones', () => {
   const words = { stop: new Set([normalizeKeyword('No Más')]), start: new Set<string>() };
   expect(readOptOut({ ...NOTHING, body: 'no mas!' }, words)).toBe('stop');
   expect(readOptOut({ ...NOTHING, body: 'STOP' }, words)).toBeNull();
+});
+
+describe('words from a file', () => {
+  it('take the place of the built-in ones, one per line, in any form of writing', () => {
+    const words = parseOptOutWords('# ours\r\nNo Más!\n\nstop: Basta\nSTART: Sí, de nuevo\n');
+    expect(words).toEqual({ stop: new Set(['no mas', 'basta']), start: new Set(['si, de nuevo']) });
+    expect(readOptOut({ ...NOTHING, body: 'no mas' }, words)).toBe('stop');
+    expect(readOptOut({ ...NOTHING, body: 'sí, de nuevo.' }, words)).toBe('start');
+    expect(readOptOut({ ...NOTHING, body: 'STOP' }, words)).toBeNull();
+  });
+
+  it('come on top of the built-in ones with the line +built-in', () => {
+    const words = parseOptOutWords('basta\n+built-in');
+    for (const body of ['basta', 'STOP', 'arrêt']) expect(readOptOut({ ...NOTHING, body }, words)).toBe('stop');
+    expect(readOptOut({ ...NOTHING, body: 'start' }, words)).toBe('start');
+  });
+
+  it.each([
+    ['nothing to stop with', 'start: again', /no word to stop with/],
+    ['a line without a word', 'basta\n!!!', /line 2 holds no word/],
+    ['a word for both', '+built-in\nstart: Stopp', /"stopp" asks both/],
+  ])('are refused with %s', (_name, text, reason) => expect(() => parseOptOutWords(text)).toThrow(reason));
 });
 
 it('no word asks for both', () => {

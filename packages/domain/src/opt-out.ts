@@ -50,6 +50,38 @@ export const DEFAULT_OPT_OUT_WORDS: OptOutWords = {
   start: new Set(Object.values(WORDS).flatMap(({ start }) => start.map(normalizeKeyword))),
 };
 
+const BUILT_IN = '+built-in';
+
+/**
+ * Reads an operator's own words: one per line, that of a START behind `start:`. They take the place of the built-in ones, unless a line
+ * says `+built-in`. Empty lines and those that begin with # are left out.
+ *
+ * @throws Error when a line is no word, a word asks for both, or there is none to stop with
+ */
+export function parseOptOutWords(text: string): OptOutWords {
+  const stop = new Set<string>();
+  const start = new Set<string>();
+  for (const [index, line] of text
+    .split(/\r?\n/)
+    .map((entry) => entry.trim())
+    .entries()) {
+    if (line === '' || line.startsWith('#')) continue;
+    if (line === BUILT_IN) {
+      for (const word of DEFAULT_OPT_OUT_WORDS.stop) stop.add(word);
+      for (const word of DEFAULT_OPT_OUT_WORDS.start) start.add(word);
+      continue;
+    }
+    const [, isStart, rest = ''] = /^(start:|stop:)?(.*)$/i.exec(line) ?? [];
+    const word = normalizeKeyword(rest);
+    if (word === '') throw new Error(`line ${index + 1} holds no word: letters or digits are needed`);
+    (isStart?.toLowerCase() === 'start:' ? start : stop).add(word);
+  }
+  if (stop.size === 0) throw new Error(`there is no word to stop with: add one per line, or a line ${BUILT_IN}`);
+  const both = [...stop].find((word) => start.has(word));
+  if (both !== undefined) throw new Error(`"${both}" asks both to stop and to start again`);
+  return { stop, start };
+}
+
 /**
  * Whether a message asks to be written to no more, or again. Twilio's own word for it (`OptOutType`, where Advanced Opt-Out is on) comes
  * first; then the whole text or the payload of a button, never a word within a sentence.

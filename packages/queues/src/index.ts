@@ -5,6 +5,7 @@ export { cancelMessage } from './cancel-message.ts';
 export { startCanary, type Canary } from './canary.ts';
 export { checkRedis, type RedisCheck } from './check-redis.ts';
 export { DEADLINES, type Deadlines } from './deadlines.ts';
+export { createInboundConsumer, type InboundConsumerOptions } from './inbound-consumer.ts';
 export { QueueTimeoutError, QueueUnavailableError } from './errors.ts';
 export { createMessageProducer, type MessageProducer, type MessageProducerOptions } from './message-producer.ts';
 export { QUEUES, queuePrefix, sendQueueName, type QueueName } from './names.ts';

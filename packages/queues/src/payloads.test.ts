@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { sendOutcome } from './fixtures/send-outcome.ts';
 import {
   cancelPayloadSchema,
+  inboundMessagePayloadSchema,
   inboundPayloadSchema,
   intakePayloadSchema,
   sendOutcomePayloadSchema,
@@ -25,6 +26,7 @@ const PAYLOADS = [
     { v: 1, id: NIL, producer: 'shop', replyTo: NIL, requestedAt: new Date(0).toISOString(), answerBy: new Date(1).toISOString() },
   ],
   ['inbound', inboundPayloadSchema, { v: 1, messages: [inboundMessage()] }],
+  ['inbound-message', inboundMessagePayloadSchema, { v: 1, message: inboundMessage(), optOut: 'stop' }],
 ] as const;
 
 /** Records whose keys belong to the message, not to the payload's version. */

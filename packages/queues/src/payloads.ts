@@ -52,3 +52,12 @@ export type CancelPayload = z.infer<typeof cancelPayloadSchema>;
 
 export const inboundPayloadSchema = z.strictObject({ v: version, messages: z.array(strictInboundMessage).min(1) });
 export type InboundPayload = z.infer<typeof inboundPayloadSchema>;
+
+/** For consumers outside of this system: one message, stored, with its window open and its STOP or START followed. */
+export const inboundMessagePayloadSchema = z.strictObject({
+  v: version,
+  message: strictInboundMessage,
+  /** What the message asks for besides, when it is nothing but such a word: whoever said stop must not be answered. */
+  optOut: z.enum(['stop', 'start']).nullable(),
+});
+export type InboundMessagePayload = z.infer<typeof inboundMessagePayloadSchema>;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AcceptedMessage, CancelResult, InboundMessage, Priority, StatusEvent } from '@tickmark/domain';
 import { monotonicNowMs, type Logger } from '@tickmark/runtime';
 import type { JobsOptions } from 'bullmq';
+import { addInboundMessages, HANDED_OVER_MAX } from './add-inbound-messages.ts';
 import { addSendJob, orderOf, type SendJob } from './add-send-job.ts';
 import { checkServer, type RedisCheck } from './check-redis.ts';
 import { toDeadLetterJob } from './dead-letter-payload.ts';
@@ -9,7 +10,7 @@ import { withoutPayload } from './errors.ts';
 import { createCancelRequests } from './cancel-requests.ts';
 import { hasJobBefore, inspectQueues } from './inspect-queues.ts';
 import { DEFAULT_QUEUE_BASE, QUEUES, sendQueueName, type QueueName } from './names.ts';
-import type { InboundPayload, IntakePayload, SendOutcomePayload, StatusCallbackPayload } from './payloads.ts';
+import type { InboundMessagePayload, InboundPayload, IntakePayload, SendOutcomePayload, StatusCallbackPayload } from './payloads.ts';
 import { pipelineValues } from './pipeline-values.ts';
 import { openProducerConnection } from './producer-connection.ts';
 import { assertEventsMax, openQueueSet, queueKey } from './queue-set.ts';
@@ -35,6 +36,8 @@ export interface ProducersOptions {
   log: Logger;
   /** From the call to its answer, whatever Redis does; default 2 s. */
   deadlineMs?: number;
+  /** Inbound messages that may wait for a consumer in Redis. */
+  handedOverMax?: number;
 }
 
 /** One request as its repeats are recognised by. */
@@ -49,6 +52,11 @@ export interface Producers {
   addIntake(messages: readonly AcceptedMessage[], priority: Priority): Promise<void>;
   addStatusEvents(events: readonly StatusEvent[]): Promise<void>;
   addInbound(messages: readonly InboundMessage[]): Promise<void>;
+  /**
+   * Hands stored messages to consumers, one job each, id = MessageSid. @returns how many of them, from the front, the queue had room for:
+   * some 10,000 wait in it at most
+   */
+  addInboundMessages(handed: readonly Omit<InboundMessagePayload, 'v'>[]): Promise<number>;
   /** For a Postgres that is away; the worker tells it later. */
   addSendOutcome(outcome: Unversioned<SendOutcomePayload>): Promise<void>;
   /**
@@ -107,7 +115,7 @@ export interface Producers {
 
 /** Opens the writing end of all queues. Nothing is awaited: without Redis the calls fail, and work again when it is there. */
 export function createProducers(options: ProducersOptions): Producers {
-  const { log, redisUrl, base = DEFAULT_QUEUE_BASE, deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  const { log, redisUrl, base = DEFAULT_QUEUE_BASE, deadlineMs = DEFAULT_DEADLINE_MS, handedOverMax = HANDED_OVER_MAX } = options;
   const connection = openProducerConnection({ redisUrl, log, deadlineMs });
   const { redis } = connection;
   const queues = openQueueSet(redis, base);
@@ -129,6 +137,7 @@ export function createProducers(options: ProducersOptions): Producers {
     addIntake: (messages, priority) => addPayload(QUEUES.intake, { v: 1, messages: [...messages] }, orderOf(priority)),
     addStatusEvents: (events) => addPayload(QUEUES.statusCallback, { v: 1, events: [...events] }),
     addInbound: (messages) => addPayload(QUEUES.inbound, { v: 1, messages: [...messages] }),
+    addInboundMessages: (handed) => connection.run(() => addInboundMessages({ redis, queues, base }, handed, handedOverMax)),
     addSendOutcome: (outcome) => addPayload(QUEUES.sendOutcome, { v: 1, ...outcome }),
     async addDeadLetter({ id, queue, item }) {
       const job = toDeadLetterJob(queue, item);

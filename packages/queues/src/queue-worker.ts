@@ -1,11 +1,11 @@
-import type { Logger, Metrics } from '@tickmark/runtime';
+import type { Logger } from '@tickmark/runtime';
 import { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { closeWorker } from './close-worker.ts';
 import { DEFAULT_QUEUE_BASE, isSendQueue, queuePrefix, type QueueName } from './names.ts';
 import { putBack, type Outcome } from './outcome.ts';
-import { createJobRunner, type RunningJob } from './run-job.ts';
+import { createJobRunner, type JobMetrics, type RunningJob } from './run-job.ts';
 import { watchWorker } from './watch-worker.ts';
 import { createWorkerFlow } from './worker-flow.ts';
 import { openWorkerConnections } from './worker-connections.ts';
@@ -29,7 +29,7 @@ export interface QueueWorkerOptions<Payload> {
   processor: (payload: Payload, job: RunningJob) => Promise<Outcome>;
   concurrency: number;
   log: Logger;
-  metrics: Pick<Metrics, 'jobDuration' | 'deadLetters'>;
+  metrics: JobMetrics;
   /** `QUEUE_LOCK_MS`; default by queue: 30 s for send, 10 s for the others. */
   lockMs?: number | undefined;
   /** `QUEUE_STALLED_MS`; default by queue: 15 s for send, 5 s for the others. */

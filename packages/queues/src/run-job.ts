@@ -1,4 +1,4 @@
-import { createErrorLogLimiter, monotonicNowMs, type Logger, type Metrics } from '@tickmark/runtime';
+import { createErrorLogLimiter, monotonicNowMs, type Logger } from '@tickmark/runtime';
 import type { z } from 'zod';
 import { applyOutcome, snooze, type Outcome, type RunningBullJob } from './outcome.ts';
 
@@ -14,13 +14,19 @@ export interface RunningJob {
   attemptsMade: number;
 }
 
+/** What a worker counts: those of `createMetrics`, or nothing. */
+export interface JobMetrics {
+  jobDuration: { observe(labels: { queue: string }, seconds: number): void };
+  deadLetters: { inc(labels: { queue: string }): void };
+}
+
 export interface JobRunnerOptions<Payload> {
   /** Queue name, or what stands for it in metrics. */
   label: string;
   schema: z.ZodType<Payload>;
   processor: (payload: Payload, job: RunningJob) => Promise<Outcome>;
   log: Logger;
-  metrics: Pick<Metrics, 'jobDuration' | 'deadLetters'>;
+  metrics: JobMetrics;
 }
 
 /**

@@ -60,6 +60,8 @@ export interface KeyDefinition {
   /** Becomes a Secret, or what the caller's parser makes of it; its text is never shown. */
   secret?: true;
   required?: true;
+  /** Its text is a path, and its value what the caller's parser makes of that file, as with `X_FILE`. */
+  namesFile?: true;
   /** The text that stands for an absent key. */
   default?: string;
   /** The same, but for one mode only; `read` gives the text of another key. */
@@ -395,8 +397,13 @@ export const CONFIG_KEYS = {
   STOP_WORDS_FILE: {
     section: 'Sending',
     type: textValue(),
-    help: 'A file of words, one per line, by which a recipient opts out.',
-    usedBy: [],
+    namesFile: true,
+    help: 'A file of words, one per line, by which a recipient opts out. Absent: the built-in ones, in twenty languages.',
+    notes: [
+      'A whole message that is such a word, whatever its case, accents and signs, suppresses its sender. Words to opt in again stand behind start:',
+      'The words of the file take the place of the built-in ones, unless a line says +built-in. It is read again within 5 s of a change.',
+    ],
+    usedBy: ['worker'],
   },
   RETENTION_BODY_DAYS: {
     section: 'Retention and local files',

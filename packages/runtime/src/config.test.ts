@@ -117,7 +117,8 @@ describe('problems', () => {
   });
 
   test('never repeat a value', () => {
-    const keys = Object.keys(CONFIG_KEYS) as ConfigKey[];
+    // The path of a file is told: without it nobody could find the file.
+    const keys = (Object.keys(CONFIG_KEYS) as ConfigKey[]).filter((key) => key !== 'STOP_WORDS_FILE');
     const env = Object.fromEntries(keys.map((key) => [key, key === 'TWILIO_MODE' ? 'live' : `pri\tvate:${key}=,`]));
     const problems = problemsOf(() => loadConfig(keys, { env })).filter((problem) => !problem.startsWith('FAILPOINTS '));
     expect(problems.length).toBeGreaterThan(30);
@@ -161,6 +162,29 @@ describe('a value from a file', () => {
     await file('token', 'half a tok');
     vi.advanceTimersByTime(5_000);
     expect(config.TWILIO_AUTH_TOKEN.reveal()).toBe('f'.repeat(32));
+  });
+
+  test('may be a key of its own, whose parser is given the text of the file', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const parse = {
+      STOP_WORDS_FILE: (text: string) => {
+        if (text.includes('!')) throw new Error('a word with !');
+        return text.split('\n');
+      },
+    };
+    const load = (path?: string) => loadConfig(['STOP_WORDS_FILE'], { env: { STOP_WORDS_FILE: path }, parse });
+    const path = await file('words', 'basta\nalto\n');
+    const config = load(path);
+    expect(config.STOP_WORDS_FILE).toEqual(['basta', 'alto']);
+    await file('words', 'alto!');
+    vi.advanceTimersByTime(5_000);
+    expect(config.STOP_WORDS_FILE).toEqual(['basta', 'alto']);
+    expect(problemsOf(() => load(path))).toEqual(['STOP_WORDS_FILE is not well-formed: a word with !']);
+    await file('words', 'basta');
+    vi.advanceTimersByTime(5_000);
+    expect(config.STOP_WORDS_FILE).toEqual(['basta']);
+    expect(problemsOf(() => load('/nowhere'))).toEqual([expect.stringContaining('cannot be read from the file /nowhere')]);
+    expect(load().STOP_WORDS_FILE).toBeUndefined();
   });
 
   test('is a problem when the variable is given too, when it cannot be read, and when it is empty', async () => {

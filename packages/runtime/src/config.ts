@@ -103,6 +103,7 @@ function readSource(env: NodeJS.ProcessEnv, key: ConfigKey): Source | undefined 
   const path = readText(env, `${key}_FILE`);
   if (text !== undefined && path !== undefined) throw new Problem(`is given twice: remove ${key} or ${key}_FILE`);
   if (path !== undefined) return { path };
+  if (text !== undefined && definitionOf(key).namesFile === true) return { path: text };
   return text === undefined ? undefined : { text };
 }
 
