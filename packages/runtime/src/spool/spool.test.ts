@@ -4,6 +4,7 @@ import { appendFile, mkdir, readdir, readFile, rename, utimes, writeFile } from 
 import { join } from 'node:path';
 import { captureLogger, testFolder } from '@tickmark/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DeadlineExceededError } from '../deadline.ts';
 import { createFailpoints } from '../failpoints.ts';
 import { createMetrics } from '../metrics.ts';
 import { openSpool, SpoolFullError, type Spool, type SpoolOptions } from './spool.ts';
@@ -208,6 +209,33 @@ it('after a write that failed half-way the next one stands on a line of its own'
   await spool.append(status('kept'));
   expect(await spool.drain()).toBe(1);
   expect(delivered).toEqual(['kept']);
+});
+
+it('a disk that hangs keeps nobody waiting, and is written to again when it goes on', async () => {
+  let isHanging = true;
+  let goOn = () => {};
+  const goesOn = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const openFile: OpenFile = async (path, flags) => {
+    const file = await openOnDisk(path, flags);
+    return Object.assign(file, {
+      datasync: async () => {
+        if (isHanging) await goesOn;
+      },
+    });
+  };
+  const spool = await open({ openFile });
+  const answers = await Promise.allSettled(Array.from({ length: 100 }, (_, n) => spool.append(status(n))));
+  expect(answers.map((answer) => answer.status === 'rejected' && answer.reason instanceof DeadlineExceededError)).toEqual(
+    Array(100).fill(true),
+  );
+  isHanging = false;
+  goOn();
+  await spool.append(status('kept'));
+  await spool.drain();
+  // The first one was being written; the others had not been given to the disk, and never are.
+  expect(delivered).toEqual([0, 'kept']);
 });
 
 it('a folder that cannot be written to is refused at the start', async () => {

@@ -16,6 +16,12 @@ const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
 const DELIVERY_ITEMS_MAX = 500;
 const DELIVERY_BYTES_MAX = 192 * 1024;
 
+/**
+ * The longest wait for the disk. One that hangs (a network volume that is away) must not collect callers without end; with the 1.5 s
+ * that Redis had before, Twilio has not given up yet.
+ */
+const APPEND_MS_MAX = 2_000;
+
 /** Nothing more fits on the share of the disk that the spool may use; nothing was written. */
 export class SpoolFullError extends Error {
   constructor(bytesMax: number) {
@@ -39,7 +45,11 @@ export interface SpoolOptions<K extends string> {
 
 /** Events on local disk that wait for their store. Survives `kill -9` and power failure as far as the disk keeps what it confirmed. */
 export interface Spool<K extends string> {
-  /** Resolves when the record is on disk. @throws SpoolFullError, or what the file system throws; the record may be there all the same */
+  /**
+   * Resolves when the record is on disk.
+   *
+   * @throws SpoolFullError, DeadlineExceededError after 2 s, or what the file system throws; the record may be there all the same
+   */
   append(record: SpoolRecord<K>): Promise<void>;
   /**
    * Delivers everything that waits, also what processes that are gone left behind, the oldest of each first, and removes it then.
@@ -87,6 +97,7 @@ class DiskSpool<K extends string> implements Spool<K> {
     this.#commit = createGroupCommit<Buffer, void>({
       site: 'spool',
       metrics: options.metrics,
+      deadlineMs: APPEND_MS_MAX,
       sizeOf: (line) => line.length,
       flush: async (lines) => {
         await this.#inTurn(() => this.#write(lines));
