@@ -32,6 +32,8 @@ export interface IngressSettings {
   authTokens: () => readonly string[];
   /** Those of every installation unless told. */
   deadlines?: Deadlines;
+  /** The same. */
+  inFlightMax?: number;
 }
 
 export interface Ingress {
@@ -46,7 +48,9 @@ export async function createIngress(deps: IngressDeps, settings: IngressSettings
   const { producers, metrics, log } = deps;
   const { deadlines = DEADLINES } = settings;
   const readiness = createReadiness({ producers, log });
-  const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy: settings.trustProxy });
+  const { trustProxy, inFlightMax } = settings;
+  const limits = inFlightMax === undefined ? {} : { inFlightMax };
+  const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy, ...limits });
   await registerOpenApi(server, { title: 'Tickmark ingress', version: VERSION });
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys, rateLimitPerKey: settings.rateLimitPerKey });
   const commits = createCommits({ producers, metrics, deadlineMs: deadlines.commitMs });

@@ -7,9 +7,7 @@ describe('what is let in', () => {
   const fill = (admission: ReturnType<typeof start>, shed: Shed, bytes = 0) => {
     for (let count = 0; count < 100; count += 1) {
       const reason = admission.enter(shed, bytes);
-      if (reason === null) continue;
-      admission.leave(bytes);
-      return [count, reason];
+      if (reason !== null) return [count, reason];
     }
     return 'all';
   };
@@ -35,6 +33,12 @@ describe('what is let in', () => {
     fill(admission, 'first', 100);
     admission.leave(100);
     expect(fill(admission, 'first', 100)).toEqual([1, 'bytes']);
+  });
+
+  test('a flood of those who are refused takes no room from the others', () => {
+    const admission = start();
+    for (let count = 0; count < 100; count += 1) admission.enter('first', 10);
+    expect(fill(admission, 'last')).toEqual([20, 'in_flight']);
   });
 
   test('a late event loop refuses producers once a tenth is under way, webhooks never', () => {

@@ -19,7 +19,7 @@ export interface AdmissionLimits {
   bytesMax: number;
 }
 
-/** What is under way in a process. Every request enters, also one that is refused, and leaves when its answer is out. */
+/** What is under way in a process. A request that was let in leaves when its answer is out; one that was refused counts for nothing. */
 export interface Admission {
   /** @returns why the request must be refused, or null */
   enter(shed: Shed, bytes: number): ShedReason | null;
@@ -37,12 +37,13 @@ export function createAdmission({ inFlightMax, bytesMax, isLate }: AdmissionLimi
   let bytesHeld = 0;
   return {
     enter(shed, bytes) {
+      const share = SHARES[shed];
+      if (inFlight + 1 > share * inFlightMax) return 'in_flight';
+      if (bytes > 0 && bytesHeld + bytes > share * bytesMax) return 'bytes';
+      if (share <= SHARES.first && inFlight + 1 > calm && isLate()) return 'event_loop';
       inFlight += 1;
       bytesHeld += bytes;
-      const share = SHARES[shed];
-      if (inFlight > share * inFlightMax) return 'in_flight';
-      if (bytes > 0 && bytesHeld > share * bytesMax) return 'bytes';
-      return share <= SHARES.first && inFlight > calm && isLate() ? 'event_loop' : null;
+      return null;
     },
     leave(bytes) {
       inFlight -= 1;

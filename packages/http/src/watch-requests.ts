@@ -43,7 +43,7 @@ export function createRequestWatch(deps: {
       const shedFor = admission.enter(shed, bytes);
       // "close" comes after the last byte and also when the caller hangs up, which Fastify's onResponse does not tell.
       reply.raw.on('close', () => {
-        admission.leave(bytes);
+        if (shedFor === null) admission.leave(bytes);
         const durationMs = performance.now() - startedMs;
         const { statusCode, writableEnded: answered } = reply.raw;
         const statusClass = answered ? Math.floor(statusCode / 100) : 0;
