@@ -322,6 +322,16 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['apps/ingress/src/hostile-inputs.test.ts'],
   },
   {
+    name: 'rotation: what the next token signed is refused',
+    edits: [{ file: 'apps/ingress/src/main.ts', search: `config.TWILIO_AUTH_TOKEN_NEXT?.reveal() ?? ''`, replace: `''` }],
+    noticedBy: ['apps/ingress/src/rotation.test.ts'],
+  },
+  {
+    name: 'load: status callbacks give way as producers do',
+    edits: [{ file: 'apps/ingress/src/routes/status-callback.ts', search: `{ quiet: true, shed: 'last' }`, replace: `{ quiet: true }` }],
+    noticedBy: ['apps/ingress/src/overload.test.ts'],
+  },
+  {
     name: 'load: webhooks are refused together with producers',
     edits: [{ file: 'packages/http/src/admission.ts', search: `first: 1, last: 2,`, replace: `first: 1, last: 1,` }],
     noticedBy: ['packages/http/src/admission.test.ts', 'packages/http/src/watch-requests.test.ts'],

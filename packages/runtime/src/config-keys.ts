@@ -257,7 +257,10 @@ export const CONFIG_KEYS = {
     section: 'Twilio',
     type: textValue(),
     help: 'A second auth token whose signatures are accepted too, while the first is being replaced.',
-    notes: ['Create the secondary token, put it here, promote it, then move it to TWILIO_AUTH_TOKEN: no callback is lost.'],
+    notes: [
+      'Create the secondary token, put it here, promote it, then move it to TWILIO_AUTH_TOKEN: no callback is lost.',
+      'Both from files need no restart: let both hold the same token between rotations, and wait 5 s after each change.',
+    ],
     usedBy: ['ingress'],
     secret: true,
     rules: [authTokenRule],
