@@ -18,6 +18,7 @@ const AGREED = {
   tickmark_job_duration_seconds: ['queue'],
   tickmark_unknown_outcomes: ['listed'],
   tickmark_reconciled_total: ['result'],
+  tickmark_requests_shed_total: ['shed', 'reason'],
   tickmark_rate_limited_total: ['sender'],
   tickmark_circuit_open: ['scope'],
   tickmark_spooled_events: [],
