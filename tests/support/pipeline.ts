@@ -86,7 +86,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     await app.waitForReady(`http://127.0.0.1:${port}/health/ready`, { timeoutMs: 90_000 });
     return app;
   };
-  const db = createDatabase({ url: database.url, prepare: true, max: 2, applicationName: 'pipeline-test' });
+  const db = createDatabase({ url: env['DATABASE_URL'] ?? '', prepare: true, max: 2, applicationName: 'pipeline-test' });
   const stop = async () => {
     await Promise.all(added.map((app) => app.kill()));
     for (const name of ORDER_OF_END) await apps[name]?.kill();

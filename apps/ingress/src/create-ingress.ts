@@ -47,7 +47,7 @@ export interface Ingress {
 export async function createIngress(deps: IngressDeps, settings: IngressSettings): Promise<Ingress> {
   const { producers, metrics, log } = deps;
   const { deadlines = DEADLINES } = settings;
-  const readiness = createReadiness({ producers, log });
+  const readiness = createReadiness(deps);
   const { trustProxy, inFlightMax } = settings;
   const limits = inFlightMax === undefined ? {} : { inFlightMax };
   const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy, ...limits });

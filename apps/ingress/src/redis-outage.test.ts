@@ -160,17 +160,20 @@ describe('without Redis', () => {
     expect(messages.map(({ id }) => id)).not.toContain(messageIdFor('shop', 'k'));
   });
 
-  it('starts without Redis, not ready, and becomes ready when it comes', async () => {
+  it('starts without Redis: webhooks wait on disk, and producers are served when it comes', async () => {
     const late = await openTcpGate(testRedis().redisUrl);
     await late.close();
     const waiting = await createIngressHarness({ redisUrl: late.url });
     try {
-      expect((await fetch(`${waiting.url}/health/ready`)).status).toBe(503);
+      expect((await fetch(`${waiting.url}/health/ready`)).status).toBe(200);
+      expect((await waiting.webhook(statusPath(), statusCallback(waiting))).status).toBe(204);
       expect((await waiting.post({ to: randomPhone(), body: 'x' })).json.error.code).toBe('QUEUE_UNAVAILABLE');
       await late.open();
-      await waitFor(async () => (await fetch(`${waiting.url}/health/ready`)).status === 200);
       await waitFor(async () => (await waiting.post({ to: randomPhone(), body: 'x' })).status === 202);
-      expect((await waiting.enqueued()).messages.length).toBeGreaterThan(0);
+      await waitFor(async () => (await waiting.metrics.registry.metrics()).includes('tickmark_spooled_events 0'));
+      const { messages, events } = await waiting.enqueued();
+      expect(messages.length).toBeGreaterThan(0);
+      expect(events).toHaveLength(1);
     } finally {
       await waiting.close();
       await late.close();

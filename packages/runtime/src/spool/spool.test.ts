@@ -187,7 +187,9 @@ it('beyond its share of the disk nothing is taken, and again when there is room'
   const spool = await open({ bytesMax: 200 });
   await spool.append(status('x'.repeat(150)));
   await expect(spool.append(status('x'.repeat(150)))).rejects.toThrow(SpoolFullError);
+  expect(spool.problem()).toContain('SPOOL_BYTES_MAX');
   expect(await spool.drain()).toBe(1);
+  expect(spool.problem()).toBeNull();
   await spool.append(status('x'.repeat(150)));
 });
 

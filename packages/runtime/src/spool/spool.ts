@@ -59,6 +59,8 @@ export interface Spool<K extends string> {
   drain(): Promise<number>;
   /** Events that wait. */
   waiting(): number;
+  /** Why the last event was not taken; null when it was, or when there may be room again. */
+  problem(): string | null;
   /** The name of this process's own folder, and of those that it took over so far. */
   readonly instance: string;
   takenOver(): readonly string[];
@@ -84,6 +86,7 @@ class DiskSpool<K extends string> implements Spool<K> {
   readonly #options: SpoolOptions<K>;
   readonly instance: string;
   readonly #takenOver: string[] = [];
+  #problem: string | null = null;
   readonly #commit: ReturnType<typeof createGroupCommit<Buffer, void>>;
   #current: (Segment & { events: number }) | undefined;
   #closed: Closed[] = [];
@@ -100,7 +103,7 @@ class DiskSpool<K extends string> implements Spool<K> {
       deadlineMs: APPEND_MS_MAX,
       sizeOf: (line) => line.length,
       flush: async (lines) => {
-        await this.#inTurn(() => this.#write(lines));
+        await this.#inTurn(() => this.#writeOrSayWhyNot(lines));
         return lines.map(() => ({ ok: true, value: undefined }));
       },
     });
@@ -118,6 +121,7 @@ class DiskSpool<K extends string> implements Spool<K> {
       // oxlint-disable-next-line no-await-in-loop -- the oldest first
       delivered += await this.#deliver(segment);
       this.#closed = this.#closed.filter((other) => other !== segment);
+      this.#problem = null;
       this.#showWaiting();
     }
     return delivered;
@@ -125,6 +129,10 @@ class DiskSpool<K extends string> implements Spool<K> {
 
   waiting(): number {
     return this.#closed.reduce((sum, { events }) => sum + events, this.#current?.events ?? 0);
+  }
+
+  problem(): string | null {
+    return this.#problem;
   }
 
   takenOver(): readonly string[] {
@@ -148,6 +156,16 @@ class DiskSpool<K extends string> implements Spool<K> {
       log.warn({ path, events }, 'events were taken over that another process left behind on disk');
     }
     this.#showWaiting();
+  }
+
+  async #writeOrSayWhyNot(lines: readonly Buffer[]): Promise<void> {
+    try {
+      await this.#write(lines);
+      this.#problem = null;
+    } catch (error) {
+      this.#problem = error instanceof Error ? error.message : String(error);
+      throw error;
+    }
   }
 
   async #write(lines: readonly Buffer[]): Promise<void> {
