@@ -12,7 +12,7 @@ const EVIDENCE_AGE_MS_MAX = 60_000;
 export interface AbsenceDeps {
   db: Database;
   producers: Pick<Producers, 'oldestEvidenceAgeMs' | 'mayBeSpooled'>;
-  lister: MessageLister;
+  lister: Pick<MessageLister, 'list'>;
 }
 
 export interface Absence {
@@ -47,7 +47,7 @@ export function createAbsenceProof({ db, producers, lister }: AbsenceDeps): Abse
   };
 }
 
-async function isListed(lister: MessageLister, control: ControlMessage, senderAddress: string): Promise<boolean> {
+async function isListed(lister: AbsenceDeps['lister'], control: ControlMessage, senderAddress: string): Promise<boolean> {
   const since = new Date(control.claimedAt.getTime() - LISTED_BEFORE_CLAIM_MS);
   const answer = await lister.list({ recipient: control.recipient, senderAddress, since });
   return answer.kind === 'listed' && answer.messages.some(({ messageSid }) => messageSid === control.messageSid);

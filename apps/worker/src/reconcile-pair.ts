@@ -18,7 +18,7 @@ import type { AbsenceProof } from './prove-absence.ts';
 export interface ReconcilePairDeps {
   db: Database;
   producers: Producers;
-  lister: MessageLister;
+  lister: Pick<MessageLister, 'list' | 'close'>;
   clock: Clock;
   metrics: Metrics;
   log: Logger;

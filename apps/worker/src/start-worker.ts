@@ -19,6 +19,7 @@ import { createErrorPolicies } from './error-policies.ts';
 import type { HalfOpenSettings } from './half-open.ts';
 import { isAlive } from './is-alive.ts';
 import { createRecordBatches } from './record-batches.ts';
+import { startReceipts } from './receipts.ts';
 import { startReconciler } from './reconciler.ts';
 import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
 import { startSending } from './start-sending.ts';
@@ -57,6 +58,8 @@ export interface WorkerSettings extends HalfOpenSettings {
   /** Lists read at the same time. */
   reconcileConcurrency: number;
   reconcileIntervalMs?: number;
+  /** How often missed callbacks are looked for; default once a minute. */
+  receiptsIntervalMs?: number;
 }
 
 export interface RunningWorker {
@@ -98,6 +101,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   };
   const sweeper = startSweeper({ ...deps, reassert, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
   const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });
+  const receipts = startReceipts(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.receiptsIntervalMs });
   const cleaner = startCleaner(deps);
   const clockSkew = watchClockSkew(deps);
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
@@ -124,6 +128,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
         policies.close(),
         sweeper.close(),
         reconciler.close(),
+        receipts.close(),
         cleaner.close(),
         clockSkew.close(),
         sending.close(deadlineMs),

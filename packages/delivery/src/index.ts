@@ -10,6 +10,7 @@ export type { WindowGuard } from './claim-verdict.ts';
 export { endBreakerSoon, openBreaker, takeProbe, type BreakerPause, type OpenBreaker } from './breakers.ts';
 export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';
 export { closeUnknown } from './close-unknown.ts';
+export { compareListed, isFurther, type ListedComparison } from './compare-listed.ts';
 export { countUnknown } from './count-unknown.ts';
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts';
 export {
@@ -37,6 +38,7 @@ export {
 export { findNotHandedOver, markHandedOver } from './hand-over-inbound.ts';
 export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
 export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
+export { noteListProgress, readListProgress, type ListProgress } from './list-progress.ts';
 export { getUnknown, listUnknown, type UnknownMessage } from './list-unknown.ts';
 export { markStaleSending } from './mark-stale-sending.ts';
 export { measureClockSkew, type ClockSkew } from './measure-clock-skew.ts';
@@ -44,6 +46,7 @@ export type { TimelineEntry } from './message-timeline.ts';
 export { insertRetries, type FailedMessage, type InsertedRetry } from './insert-retries.ts';
 export { listErrorPolicies, type ErrorPolicy } from './list-error-policies.ts';
 export { migrateDatabase } from './migrate-database.ts';
+export { findDuePolls, noteUnfinished, postponePoll, settlePoll, type DuePoll } from './receipt-polls.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
 export { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
 export { recordOutcome, type RecordAnswer } from './record-outcome.ts';

@@ -35,3 +35,18 @@ export function listedStatusEvent(
   const unnamed = { messageId: null, attempt: null, to: null, channelStatusMessage: null };
   return { ...unnamed, messageSid, rawStatus, errorCode, receivedAt, from, messagingServiceSid, source: 'list' };
 }
+
+/** The same, read to learn what became of a message whose callbacks may be lost. */
+export interface PolledMessage extends ListedMessage {
+  /** When the message last changed at Twilio: no earlier than the status was reached. Whole seconds. */
+  updatedAt: Date;
+}
+
+/**
+ * What a poll says, as an event like any other. It counts from when the message last changed, not from when we asked: a failure of long ago
+ * must not look like one of now, which would be sent again.
+ */
+export function polledStatusEvent(message: PolledMessage, source: 'poll' | 'list', now: Date): StatusEvent {
+  const receivedAt = new Date(Math.min(message.updatedAt.getTime(), now.getTime()));
+  return { ...listedStatusEvent(message, receivedAt.toISOString()), source };
+}

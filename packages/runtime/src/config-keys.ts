@@ -320,7 +320,7 @@ export const CONFIG_KEYS = {
   RECONCILE_CONCURRENCY: {
     section: 'Senders and callbacks',
     type: integerValue(1, 100),
-    help: "Calls of Twilio's list at the same time when unknown outcomes are looked up.",
+    help: 'Questions to Twilio at the same time when unknown outcomes are looked up, and as many when missed callbacks are.',
     usedBy: ['worker'],
     default: '2',
   },

@@ -18,7 +18,19 @@ const SHED = ['bulk', 'first', 'last'] as const;
 const SHED_REASONS = ['in_flight', 'bytes', 'event_loop', 'connections', 'intake_age', 'redis_memory'] as const;
 const SEND_OUTCOMES = ['accepted', 'throttled', 'rejected', 'unknown'] as const;
 const LATENCY_STAGES = ['sent', 'delivered', 'read'] as const;
-const RECONCILE_RESULTS = ['adopted', 'absent', 'unproven', 'ambiguous', 'failed', 'resent'] as const;
+/** Of looks for unknown outcomes, then of looks for missed callbacks; `failed` belongs to both. */
+const RECONCILE_RESULTS = [
+  'adopted',
+  'absent',
+  'unproven',
+  'ambiguous',
+  'resent',
+  'failed',
+  'repaired',
+  'current',
+  'external',
+  'gone',
+] as const;
 
 /**
  * Every metric of ours, in a registry of its own together with prom-client's process metrics, and all of them in every process:
@@ -148,7 +160,7 @@ function declareSendMetrics(registry: Registry) {
     }),
     reconciled: new Counter({
       name: 'tickmark_reconciled_total',
-      help: `Looks at Twilio's list for unknown outcomes, by result: ${RECONCILE_RESULTS.join(', ')}.`,
+      help: `Messages that Twilio was asked about, for unknown outcomes or missed callbacks, by result: ${RECONCILE_RESULTS.join(', ')}.`,
       labelNames: ['result'],
       registers,
     }),

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
+import type { PolledMessage } from '@tickmark/domain';
 import { captureLogger, randomBody, randomPhone, randomToken, waitFor } from '@tickmark/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { answer, startScriptedTwilio, type Script } from './fixtures/scripted-twilio.ts';
-import { createMessageLister, type MessageListerOptions } from './list-messages.ts';
+import { createMessageLister, type MessageLister, type MessageListerOptions } from './list-messages.ts';
 
 const ACCOUNT = `AC${'0'.repeat(32)}`;
 const SINCE = new Date('2026-11-24T12:00:00Z');
@@ -104,6 +105,66 @@ describe('what Twilio is asked', () => {
     const { twilio, list } = await start(pages(...Array.from({ length: 30 }, () => [row()])));
     expect(await list()).toEqual({ kind: 'too_many' });
     expect(twilio.requests).toHaveLength(20);
+  });
+});
+
+describe('what a sender sent in a period', () => {
+  const PERIOD = { since: SINCE, until: new Date('2026-11-24T13:00:00Z') };
+  const read = async (lister: MessageLister, senderAddress: string) => {
+    const told: PolledMessage[] = [];
+    const answered = await lister.listSent({ senderAddress, ...PERIOD }, (messages) => Promise.resolve(void told.push(...messages)));
+    return { answered, sids: told.map(({ messageSid }) => messageSid), told };
+  };
+
+  test('is asked for by sender and time of sending, and told page by page, with the time of the last change', async () => {
+    const updated = 'Tue, 24 Nov 2026 12:30:00 +0000';
+    const { twilio, lister, query } = await start(
+      pages([row({ sid: 'SM1', date_updated: updated })], [row({ sid: 'SM2', date_updated: null })]),
+    );
+    const { answered, sids, told } = await read(lister, query.senderAddress);
+    expect([answered, sids]).toEqual([{ kind: 'listed' }, ['SM1', 'SM2']]);
+    expect(told.map(({ updatedAt }) => updatedAt)).toEqual([new Date(updated), new Date(AFTER)]);
+    expect(Object.fromEntries(new URL(twilio.requests[0]?.url ?? '', 'http://x').searchParams)).toEqual({
+      From: query.senderAddress,
+      'DateSent>': '2026-11-24T12:00:00Z',
+      'DateSent<': '2026-11-24T13:00:00Z',
+      PageSize: '100',
+    });
+    expect(twilio.requests).toHaveLength(2);
+  });
+
+  test('of a Messaging Service is chosen here', async () => {
+    const service = `MG${'2'.repeat(32)}`;
+    const { twilio, lister } = await start(pages([row({ sid: 'SM1', messaging_service_sid: service }), row({ sid: 'SM2' })]));
+    expect(await read(lister, service)).toMatchObject({ sids: ['SM1'] });
+    expect(new URL(twilio.requests[0]?.url ?? '', 'http://x').searchParams.has('From')).toBe(false);
+  });
+
+  test('is failed when a later page cannot be read, and what follows a page is not swallowed', async () => {
+    const second: Script = (response, request, socket) =>
+      request.url.includes('PageToken')
+        ? answer(400, { code: 20001, message: 'x' })(response, request, socket)
+        : pages([row()], [])(response, request, socket);
+    const { lister, query } = await start(second);
+    expect((await read(lister, query.senderAddress)).answered).toMatchObject({ kind: 'failed', failure: 'refused' });
+    const { lister: other } = await start(pages([row()]));
+    const full = () => Promise.reject(new Error('no room'));
+    await expect(other.listSent({ senderAddress: query.senderAddress, ...PERIOD }, full)).rejects.toThrow('no room');
+  });
+});
+
+describe('one message', () => {
+  test('is read by its sid', async () => {
+    const { twilio, lister } = await start(answer(200, row({ status: 'read', date_updated: AFTER })));
+    expect(await lister.fetch('SM1')).toMatchObject({ kind: 'found', message: { rawStatus: 'read', updatedAt: new Date(AFTER) } });
+    expect(twilio.requests[0]?.url).toBe(`/2010-04-01/Accounts/${ACCOUNT}/Messages/SM1.json`);
+  });
+
+  test('is gone only when Twilio itself says that there is none', async () => {
+    const { lister } = await start(answer(404, { code: 20404, message: 'not found', status: 404 }));
+    expect(await lister.fetch('SM1')).toEqual({ kind: 'gone' });
+    const { lister: behindProxy } = await start(answer(404, { error: 'no route' }));
+    expect(await behindProxy.fetch('SM1')).toMatchObject({ kind: 'failed', httpStatus: 404 });
   });
 });
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { MessageInstance, MessageListInstancePageOptions, MessagePage } from 'twilio/lib/rest/api/v2010/account/message.js';
-import type { ListedMessage } from '@tickmark/domain';
+import type { ListedMessage, PolledMessage } from '@tickmark/domain';
 import { createErrorLogLimiter, type ErrorLogLimiter, type Logger } from '@tickmark/runtime';
 import { MESSAGE_SID } from './message-sid.ts';
 import { createRequestPace } from './request-pace.ts';
@@ -38,9 +38,29 @@ export type ListAnswer =
   | { kind: 'too_many' }
   | { kind: 'failed'; failure: CallFailure | 'unforeseen'; httpStatus: number | null; errorCode: number | null };
 
+export interface SentQuery {
+  /** `whatsapp:+E164` or a Messaging Service `MG…`. */
+  senderAddress: string;
+  /** By Twilio's date_sent, both included. */
+  since: Date;
+  until: Date;
+}
+
+export type ListFailure = Extract<ListAnswer, { kind: 'failed' }>;
+
+/** One message as Twilio has it. `gone`: this account has none of that sid (any more). */
+export type FetchAnswer = { kind: 'found'; message: PolledMessage } | { kind: 'gone' } | ListFailure;
+
 export interface MessageLister {
   /** Reads Twilio's list. Never rejects; safe to repeat. */
   list(query: ListQuery): Promise<ListAnswer>;
+  /**
+   * Reads everything that a sender sent in a period, page by page. A message that was never sent has no such date and is in no period.
+   * Rejects with what `onPage` throws only; safe to repeat.
+   */
+  listSent(query: SentQuery, onPage: (messages: PolledMessage[]) => Promise<void>): Promise<{ kind: 'listed' } | ListFailure>;
+  /** Reads one message. Never rejects; safe to repeat. */
+  fetch(messageSid: string): Promise<FetchAnswer>;
   /** Ends what is under way as `failed`, and every later list at once. */
   close(): void;
 }
@@ -49,6 +69,10 @@ const PAGE_SIZE = 50;
 /** One person gets few messages in the minutes that we look back; more than so many pages is no single person. */
 const PAGES_MAX = 20;
 const TRIES_MAX = 3;
+/** Twilio's code for a resource that is not there; a 404 of somebody in between has none. */
+const NOT_FOUND = 20404;
+/** A page of it stays below what an answer may have, whatever its texts are. */
+const SENT_PAGE_SIZE = 100;
 /** Of a status word that is kept. */
 const STATUS_CHARACTERS_MAX = 64;
 
@@ -64,7 +88,7 @@ export function createMessageLister(options: MessageListerOptions): MessageListe
   const failures = createErrorLogLimiter({ log });
   const closed = new AbortController();
 
-  const request = async (read: () => Promise<MessagePage>): Promise<MessagePage> => {
+  const request = async <T>(read: () => Promise<T>): Promise<T> => {
     for (let tries = 1; ; tries += 1) {
       await pace.take(closed.signal);
       try {
@@ -91,7 +115,41 @@ export function createMessageLister(options: MessageListerOptions): MessageListe
     }
   };
 
+  const fail = (error: unknown): ListFailure => {
+    if (!closed.signal.aborted) logFailure(failures, error);
+    return describeFailure(error);
+  };
+
   return {
+    listSent: async ({ senderAddress, since, until }, onPage) => {
+      const service = senderAddress.startsWith('MG') ? senderAddress : null;
+      const filter = { dateSentAfter: since, dateSentBefore: until, pageSize: SENT_PAGE_SIZE };
+      let next: (() => Promise<MessagePage>) | undefined = () =>
+        client.messages.page(service === null ? { ...filter, from: senderAddress } : filter);
+      while (next !== undefined) {
+        let page: MessagePage;
+        let messages: PolledMessage[];
+        try {
+          page = await request(next);
+          messages = page.instances.map(readPolled);
+        } catch (error) {
+          return fail(error);
+        }
+        await onPage(service === null ? messages : messages.filter(({ messagingServiceSid }) => messagingServiceSid === service));
+        const { nextPageUrl } = page;
+        next = nextPageUrl === undefined ? undefined : () => client.messages.getPage(nextPageUrl);
+      }
+      return { kind: 'listed' };
+    },
+    fetch: async (messageSid) => {
+      try {
+        return { kind: 'found', message: readPolled(await request(() => client.messages(messageSid).fetch())) };
+      } catch (error) {
+        if (error instanceof CallError && error.evidence.httpStatus === 404 && error.evidence.errorCode === NOT_FOUND)
+          return { kind: 'gone' };
+        return fail(error);
+      }
+    },
     list: async ({ recipient, senderAddress, since }) => {
       const service = senderAddress.startsWith('MG') ? senderAddress : null;
       try {
@@ -99,8 +157,7 @@ export function createMessageLister(options: MessageListerOptions): MessageListe
         if (messages === null) return { kind: 'too_many' };
         return { kind: 'listed', messages: messages.filter((message) => isAskedFor(message, service, since)) };
       } catch (error) {
-        if (!closed.signal.aborted) logFailure(failures, error);
-        return describeFailure(error);
+        return fail(error);
       }
     },
     close: () => {
@@ -132,6 +189,13 @@ function readMessage(row: MessageInstance): ListedMessage {
   };
 }
 
+function readPolled(row: MessageInstance): PolledMessage {
+  const message = readMessage(row);
+  const { dateUpdated } = row as Partial<MessageInstance>;
+  const isDate = dateUpdated instanceof Date && !Number.isNaN(dateUpdated.getTime());
+  return { ...message, updatedAt: isDate ? dateUpdated : message.createdAt };
+}
+
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
@@ -152,7 +216,7 @@ function logFailure(failures: ErrorLogLimiter, error: unknown): void {
   else failures.error('unforeseen', error instanceof Error ? error.name : typeof error, "twilio's list was not understood");
 }
 
-function describeFailure(error: unknown): Extract<ListAnswer, { kind: 'failed' }> {
+function describeFailure(error: unknown): ListFailure {
   if (!(error instanceof CallError)) return { kind: 'failed', failure: 'unforeseen', httpStatus: null, errorCode: null };
   const { failure, evidence } = error;
   return { kind: 'failed', failure, httpStatus: evidence.httpStatus, errorCode: evidence.errorCode };

@@ -1,0 +1,47 @@
+import { findDuePolls, isFurther, postponePoll, settlePoll, type DuePoll } from '@tickmark/delivery';
+import { polledStatusEvent } from '@tickmark/domain';
+import type { ReceiptPass } from './receipts.ts';
+
+/** Messages that one pass asks about. */
+const PASS_POLLS_MAX = 1_000;
+
+/** After a question without an answer. */
+const FAILED_SECONDS = 900;
+
+/**
+ * Asks Twilio about every message that is due for it, and gives what it tells to the queue of statuses: from there on it is a status like
+ * any other.
+ *
+ * @returns how many were asked about
+ */
+export async function pollReceipts(pass: ReceiptPass): Promise<number> {
+  const { db, times, concurrency, isOver } = pass;
+  const { sureAfterSeconds } = times;
+  const waiting = await findDuePolls(db, { sureAfterSeconds, limit: PASS_POLLS_MAX });
+  let polls = 0;
+  const next = () => (isOver() ? undefined : waiting.shift());
+  const work = async () => {
+    for (let poll = next(); poll !== undefined; poll = next()) {
+      polls += 1;
+      await pollOne(pass, poll);
+    }
+  };
+  // All of them, whatever one of them throws: the lock is given back when this returns.
+  const results = await Promise.allSettled(Array.from({ length: concurrency }, work));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return polls;
+}
+
+async function pollOne({ db, lister, producers, clock, times, tell }: ReceiptPass, poll: DuePoll): Promise<void> {
+  const answer = await lister.fetch(poll.messageSid);
+  if (answer.kind === 'failed') {
+    await postponePoll(db, poll.messageId, { bySeconds: FAILED_SECONDS });
+    tell('failed');
+    return;
+  }
+  const told = answer.kind === 'found' && isFurther(answer.message, poll) ? answer.message : null;
+  // Before the poll is settled: a process that dies in between asks again.
+  if (told) await producers.addStatusEvents([polledStatusEvent(told, 'poll', clock.now())]);
+  await settlePoll(db, poll, times);
+  tell(answer.kind === 'gone' ? 'gone' : told ? 'repaired' : 'current');
+}
