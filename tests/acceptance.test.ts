@@ -1,7 +1,8 @@
 // What a producer may rely on, whatever it repeats, cancels or schedules: through every process, judged by the simulator's ledger.
 import { messageIdFor, newMessageId, parseSenders, prepareMessage } from '@tickmark/domain';
 import { createMessageProducer, createProducers } from '@tickmark/queues';
-import { captureLogger, openTcpGate, randomPhone, spawnProcess, waitFor, type TcpGate } from '@tickmark/testing';
+import { captureLogger, openTcpGate, randomPhone, randomSid, spawnProcess, waitFor, type TcpGate } from '@tickmark/testing';
+import { signRequest } from '@tickmark/twilio';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPipeline, type Pipeline } from './support/pipeline.ts';
 
@@ -206,6 +207,63 @@ describe('a cancellation', () => {
   });
 });
 
+describe('who asks to be written to no more, or again', () => {
+  const PATH = '/webhooks/twilio/inbound';
+  const write = async (ingress: string | undefined, from: string, text: string) => {
+    const { PUBLIC_BASE_URL = '', TWILIO_AUTH_TOKEN = '', TWILIO_ACCOUNT_SID = '' } = pipeline.env;
+    const params = { MessageSid: randomSid(), AccountSid: TWILIO_ACCOUNT_SID, From: from, To: pipeline.senders.shop, Body: text };
+    const signature = signRequest({ token: TWILIO_AUTH_TOKEN, url: PUBLIC_BASE_URL + PATH, params });
+    const headers = { 'x-twilio-signature': signature };
+    const answer = await fetch(`${ingress}${PATH}`, { method: 'POST', body: new URLSearchParams(params), headers });
+    expect(answer.status).toBe(200);
+    return params.MessageSid;
+  };
+  const isStored = async (sid: string) => (await pipeline.db.sql`SELECT FROM inbound_messages WHERE message_sid = ${sid}`).length === 1;
+  const isSuppressed = async (recipient: string) => {
+    const rows = await pipeline.db.sql<{ suppressed: boolean }[]>`
+      SELECT suppressed FROM suppressions WHERE recipient = ${recipient} AND category = 'all'`;
+    return rows[0]?.suppressed;
+  };
+
+  it('has the later word, also when the earlier one waited on the disk of an ingress without Redis', async () => {
+    const [direct, cutOff] = ingresses;
+    const [free, stopped] = [`whatsapp:${randomPhone()}`, `whatsapp:${randomPhone()}`];
+    await gate.close();
+    try {
+      const early = [await write(cutOff, free, 'STOP')];
+      await write(direct, free, 'start');
+      await waitFor(async () => (await isSuppressed(free)) === false, { timeoutMs: 25_000 });
+      await write(direct, stopped, 'Start');
+      await waitFor(async () => (await isSuppressed(stopped)) === false, { timeoutMs: 25_000 });
+      early.push(await write(cutOff, stopped, 'Arrêt.'));
+      expect(await Promise.all(early.map(isStored))).toEqual([false, false]);
+      await gate.open();
+      await waitFor(async () => (await Promise.all(early.map(isStored))).every(Boolean), { timeoutMs: 25_000 });
+    } finally {
+      await gate.open();
+    }
+    await waitFor(async () => (await isSuppressed(stopped)) === true, { timeoutMs: 25_000 });
+    expect(await isSuppressed(free)).toBe(false);
+    const ids = await Promise.all([free, stopped].map(async (to) => (await post(message({ to }))).body.id));
+    await Promise.all([untilStatus(ids[0] ?? '', 'read'), untilStatus(ids[1] ?? '', 'suppressed')]);
+  });
+
+  it('opens the window when the ingress heard of it, however late it is stored', async () => {
+    const from = `whatsapp:${randomPhone()}`;
+    await gate.close();
+    const before = new Date();
+    const sid = await write(ingresses[1], from, 'hello');
+    const after = new Date();
+    await gate.open();
+    await waitFor(() => isStored(sid), { timeoutMs: 25_000 });
+    const [window] = await pipeline.db.sql<
+      { at: Date }[]
+    >`SELECT last_inbound_at AS at FROM customer_service_windows WHERE recipient = ${from}`;
+    expect(window?.at.getTime()).toBeGreaterThanOrEqual(before.getTime());
+    expect(window?.at.getTime()).toBeLessThanOrEqual(after.getTime());
+  });
+});
+
 describe('a producer in a process of its own', () => {
   it('has the keys of an API key of the same name, and the same messages', async () => {
     const asked = message();
@@ -245,7 +303,7 @@ describe('a producer in a process of its own', () => {
     await waitFor(() => example.output().includes(`${stop} stop`), { timeoutMs: 25_000 });
     example.signal('SIGTERM');
     expect(await example.exited).toEqual({ code: 0, signal: null });
-    expect(example.output().match(/answered/g)).toHaveLength(1);
+    expect(example.output().match(new RegExp(`${sid} answered`, 'g'))).toHaveLength(1);
     const { id: unwanted } = (await post({ to: person, body: 'A goodbye' })).body;
     await untilStatus(unwanted, 'suppressed');
   });

@@ -365,4 +365,9 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     noticedBy: ['apps/worker/src/hand-over-inbound.test.ts'],
   },
+  {
+    name: 'inbound backlog: messages leave while a STOP may still wait',
+    edits: [{ file: 'apps/worker/src/follow-stops.ts', search: `    if (isInboundBehind) return true;\n`, replace: '' }],
+    noticedBy: ['apps/worker/src/follow-stops.test.ts'],
+  },
 ];

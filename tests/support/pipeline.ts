@@ -72,7 +72,8 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   const apiKey = randomApiKey();
   const senders = { support: `whatsapp:${randomPhone()}`, shop: `whatsapp:${randomPhone()}`, news: `MG${randomToken()}` };
   const { metrics, ...ports } = await choosePorts();
-  const env = { ...environment({ database, apiKey, senders, mps, ports }), ...extraEnv };
+  const redis = testRedis();
+  const env = { ...environment({ database, redis, apiKey, senders, mps, ports }), ...extraEnv };
   const internal = mapValues(metrics, (port) => `http://127.0.0.1:${port}`);
   const urls = mapValues(ports, (port) => `http://127.0.0.1:${port}`);
   const spawn = (name: AppName, port: number, more: Record<string, string> = {}) =>
@@ -91,6 +92,8 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     await Promise.all(added.map((app) => app.kill()));
     for (const name of ORDER_OF_END) await apps[name]?.kill();
     await db.close();
+    // Of the consumers that most tests do not have.
+    await redis.dropQueue('inbound-message');
     await database.drop();
   };
   try {
@@ -126,14 +129,14 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
 
 interface Parts {
   database: { url: string };
+  redis: { redisUrl: string; base: string };
   apiKey: string;
   senders: Pipeline['senders'];
   mps: Record<keyof Pipeline['senders'], number>;
   ports: Record<Exclude<AppName, 'worker'>, number>;
 }
 
-function environment({ database, apiKey, senders, mps, ports }: Parts): Record<string, string> {
-  const redis = testRedis();
+function environment({ database, redis, apiKey, senders, mps, ports }: Parts): Record<string, string> {
   return {
     TWILIO_MODE: 'simulator',
     LOG_LEVEL: 'debug',

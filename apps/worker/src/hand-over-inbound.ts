@@ -32,7 +32,7 @@ export async function handOverInbound(
 
 /** Hands over what nobody did, oldest first, while there is room. @returns how many */
 export async function handOverWaiting(deps: HandOverInboundDeps, signal?: AbortSignal): Promise<number> {
-  for (let handedOver = 0; ; ) {
+  for (let handedOver = 0; ;) {
     const taken = await handOverInbound(deps, await findNotHandedOver(deps.db, { limit: PAGE_ROWS }));
     handedOver += taken;
     if (taken < PAGE_ROWS || signal?.aborted === true) return handedOver;

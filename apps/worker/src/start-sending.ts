@@ -2,7 +2,7 @@ import { openSendControl, sendPayloadSchema, sendQueueName } from '@tickmark/que
 import { createBreakers } from './breakers.ts';
 import { followCallConcurrency } from './call-concurrency.ts';
 import type { DatabaseBreaker } from './database-breaker.ts';
-import { followStops } from './follow-stops.ts';
+import { followStops, type FollowStopsDeps } from './follow-stops.ts';
 import { createGuardedWorker } from './guarded-worker.ts';
 import { passGates } from './pass-gates.ts';
 import { createSendMessageProcessor, type SendMessageDeps } from './processors/send-message.ts';
@@ -27,7 +27,10 @@ export interface Sending {
 }
 
 /** Everything between the senders' queues and the processor: their workers, their paces, and the slots that limit the calls in flight. */
-export function startSending(deps: SendMessageDeps & { breaker: DatabaseBreaker }, settings: WorkerSettings): Sending {
+export function startSending(
+  deps: SendMessageDeps & Pick<FollowStopsDeps, 'breaker' | 'producers'> & { breaker: DatabaseBreaker },
+  settings: WorkerSettings,
+): Sending {
   const { concurrencyMax, redisUrl, base, lockMs, stalledMs } = settings;
   const { metrics, log } = deps;
   const control = openSendControl({ redisUrl, base, concurrencyMax, log });

@@ -70,6 +70,24 @@ export async function hasJobBefore(redis: Redis, base: string, queue: QueueName,
   return pipelineValues(await dating.exec()).some((timestamp) => timestamp !== null && Number(timestamp) <= beforeMs);
 }
 
+/** Jobs looked at in each line: the head of the line is the oldest, but for what waited on a disk before it was added. */
+const LOOKED_AT = 100;
+
+/**
+ * Age in milliseconds of the oldest job that waits, was put off or runs, among the first hundred of each; 0 when there is none. By the times that
+ * the jobs bear, which may be those of their contents.
+ */
+export async function oldestUnfinishedAgeMs(redis: Redis, base: string, queue: QueueName): Promise<number> {
+  const key = (type: string) => queueKey(base, queue, type);
+  // In one transaction, as above.
+  const looking = redis.multi().lrange(key('wait'), -LOOKED_AT, -1).lrange(key('active'), 0, LOOKED_AT);
+  const lines = pipelineValues(await looking.zrange(key('delayed'), '0', String(LOOKED_AT)).exec()) as string[][];
+  const dating = redis.pipeline();
+  for (const id of lines.flat()) dating.hget(key(id), 'timestamp');
+  const times = pipelineValues(await dating.exec()).flatMap((time) => (time === null ? [] : [Number(time)]));
+  return Math.max(0, ...times.map((time) => Date.now() - time));
+}
+
 function chunk<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
 }

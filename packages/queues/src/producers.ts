@@ -8,7 +8,7 @@ import { checkServer, type RedisCheck } from './check-redis.ts';
 import { toDeadLetterJob } from './dead-letter-payload.ts';
 import { withoutPayload } from './errors.ts';
 import { createCancelRequests } from './cancel-requests.ts';
-import { hasJobBefore, inspectQueues } from './inspect-queues.ts';
+import { hasJobBefore, inspectQueues, oldestUnfinishedAgeMs } from './inspect-queues.ts';
 import { DEFAULT_QUEUE_BASE, QUEUES, sendQueueName, type QueueName } from './names.ts';
 import type { InboundMessagePayload, InboundPayload, IntakePayload, SendOutcomePayload, StatusCallbackPayload } from './payloads.ts';
 import { pipelineValues } from './pipeline-values.ts';
@@ -99,6 +99,8 @@ export interface Producers {
   forgetSpool(instance: string): Promise<void>;
   /** Whether events may wait on the disk of an ingress: one says so, or has been silent for longer than 20 s. */
   mayBeSpooled(): Promise<boolean>;
+  /** Since when the oldest inbound message that is not stored yet was received, in milliseconds; 0 when all are. */
+  oldestInboundAgeMs(): Promise<number>;
   /** Names what Redis holds; made when there is none. Another one than before: Redis was wiped, or an old state of it was put back. */
   readEpoch(): Promise<string>;
   /** Gives this epoch's Redis another one, by which a snapshot from before can be told. @returns null when it has another one already */
@@ -136,7 +138,11 @@ export function createProducers(options: ProducersOptions): Producers {
   return {
     addIntake: (messages, priority) => addPayload(QUEUES.intake, { v: 1, messages: [...messages] }, orderOf(priority)),
     addStatusEvents: (events) => addPayload(QUEUES.statusCallback, { v: 1, events: [...events] }),
-    addInbound: (messages) => addPayload(QUEUES.inbound, { v: 1, messages: [...messages] }),
+    addInbound: (messages) => {
+      // Also of what waited on a disk: a job is as old as what it tells.
+      const timestamp = Math.min(...messages.map(({ receivedAt }) => Date.parse(receivedAt)));
+      return addPayload(QUEUES.inbound, { v: 1, messages: [...messages] }, { timestamp });
+    },
     addInboundMessages: (handed) => connection.run(() => addInboundMessages({ redis, queues, base }, handed, handedOverMax)),
     addSendOutcome: (outcome) => addPayload(QUEUES.sendOutcome, { v: 1, ...outcome }),
     async addDeadLetter({ id, queue, item }) {
@@ -176,6 +182,7 @@ export function createProducers(options: ProducersOptions): Producers {
     oldestIntakeAgeMs: () => oldestAgeMs([QUEUES.intake]),
     memoryShare: () => connection.run(async () => memoryShareOf(await redis.info('memory'))),
     oldestEvidenceAgeMs: () => oldestAgeMs([QUEUES.statusCallback, QUEUES.sendOutcome]),
+    oldestInboundAgeMs: () => connection.run(() => oldestUnfinishedAgeMs(redis, base, QUEUES.inbound)),
     ...createRedisEpoch(connection, base),
     ...createSpoolReports(connection, base),
     assertQueues: (names) => connection.run(() => assertEventsMax(redis, base, names)),
