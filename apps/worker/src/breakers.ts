@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { openBreaker, type BreakerPause, type Database, type StopTarget } from '@tickmark/delivery';
 import { decideOnFailure, decideOnRefusal, describeError } from '@tickmark/domain';
 import type { Clock, Logger } from '@tickmark/runtime';
@@ -24,6 +25,9 @@ const FINALS_MIN = 20;
 /** Failures of one thing come by the hundred; it is asked about this often. */
 const ASK_AGAIN_MS = SECOND_MS;
 const ASKED_MAX = 1_000;
+
+/** Between two counts of what has ended: at line rate each would be about one batch of many, and a second later is soon enough to stop. */
+const COUNT_PAUSE_MS = 200;
 
 export interface BreakersDeps {
   db: Pick<Database, 'sql'>;
@@ -92,13 +96,30 @@ export function createBreakers({ db, twilio, failures, clock, log, isStopped, on
     });
   };
 
+  let finished: FinishedMessage[] = [];
+  let isCounting = false;
+  const countFinished = async () => {
+    isCounting = true;
+    try {
+      while (finished.length > 0) {
+        const together = finished;
+        finished = [];
+        await watchShares(together);
+        await delay(COUNT_PAUSE_MS);
+      }
+    } finally {
+      isCounting = false;
+    }
+  };
+
   return {
     signals: {
       ...NO_SIGNALS,
       refused: (code, origin) => openFor(code, decideOnRefusal(code).opens, origin),
       failedLater: (code, origin) => openFor(code, decideOnFailure(code).opens, origin),
       finished: (messages) => {
-        if (messages.some(({ campaign, template }) => campaign !== null || template !== null)) follow(watchShares(messages));
+        finished.push(...messages.filter(({ campaign, template }) => campaign !== null || template !== null));
+        if (!isCounting && finished.length > 0) follow(countFinished());
       },
     },
     close: async () => {

@@ -27,7 +27,7 @@ function arrayOf(oid: number, parse: (text: string) => unknown): postgres.Postgr
     to: oid,
     from: [oid],
     // Drizzle has written its arrays already.
-    serialize: (value: unknown) => (Array.isArray(value) ? `{${value.map(writeElement).join(',')}}` : value),
+    serialize: (value: unknown) => (Array.isArray(value) ? writeArray(value) : value),
     parse: (text: string) => Array.from(text.matchAll(ELEMENT), ([, quoted, plain]) => readElement(quoted, plain, parse)),
   };
 }
@@ -40,8 +40,16 @@ function readElement(quoted: string | undefined, plain: string | undefined, pars
   return plain === undefined || plain === 'NULL' ? null : parse(plain);
 }
 
+/** Every batched statement comes through here with each of its values: looking for what to escape costs a third of replacing nothing. */
+function writeArray(values: readonly unknown[]): string {
+  let text = '{';
+  for (const value of values) text += text.length === 1 ? writeElement(value) : `,${writeElement(value)}`;
+  return `${text}}`;
+}
+
 function writeElement(value: unknown): string {
   if (value === null) return 'NULL';
-  if (typeof value !== 'string' && typeof value !== 'number') throw new TypeError(`an array for PostgreSQL cannot hold ${typeof value}`);
-  return `"${String(value).replace(/["\\]/g, String.raw`\$&`)}"`;
+  if (typeof value === 'number') return String(value);
+  if (typeof value !== 'string') throw new TypeError(`an array for PostgreSQL cannot hold ${typeof value}`);
+  return `"${value.includes('"') || value.includes('\\') ? value.replace(/["\\]/g, String.raw`\$&`) : value}"`;
 }
