@@ -6,7 +6,15 @@ describe('tickmark', () => {
     const { code, out } = await run(['--help']);
     expect(code).toBe(0);
     const lines = out.split('Commands:\n')[1]?.trimEnd().split('\n') ?? [];
-    expect(lines.map((line) => line.trim().split(' ')[0])).toEqual(['status', 'pause', 'resume', 'resolve', 'dead-letters', 'migrate']);
+    expect(lines.map((line) => line.trim().split(' ')[0])).toEqual([
+      'status',
+      'pause',
+      'resume',
+      'resolve',
+      'dead-letters',
+      'suppressions',
+      'migrate',
+    ]);
   });
 
   it('tells its version', async () => {

@@ -7,6 +7,7 @@ import { addMigrateCommand } from './commands/migrate.ts';
 import { addResolveCommand } from './commands/resolve.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addStopCommands } from './commands/stops.ts';
+import { addSuppressionsCommand } from './commands/suppressions.ts';
 
 /** The call itself was wrong: an argument, an option or a setting of the environment. */
 const EXIT_USAGE = 2;
@@ -36,6 +37,7 @@ function createProgram(context: CliContext): Command {
   addStopCommands(program, context);
   addResolveCommand(program, context);
   addDeadLettersCommand(program, context);
+  addSuppressionsCommand(program, context);
   addMigrateCommand(program, context);
   return program;
 }

@@ -48,6 +48,7 @@ export { listErrorPolicies, type ErrorPolicy } from './list-error-policies.ts';
 export { migrateDatabase } from './migrate-database.ts';
 export { findDuePolls, noteUnfinished, postponePoll, settlePoll, type DuePoll } from './receipt-polls.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
+export { changeSuppressions, listSuppressions, type Suppression } from './operator-suppressions.ts';
 export { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
 export { recordOutcome, type RecordAnswer } from './record-outcome.ts';
 export type { OutcomeRecord } from './record-rows.ts';
