@@ -1,7 +1,9 @@
 // What a producer may rely on, whatever it repeats, cancels or schedules: through every process, judged by the simulator's ledger.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { messageIdFor, newMessageId, parseSenders, prepareMessage } from '@tickmark/domain';
 import { createMessageProducer, createProducers } from '@tickmark/queues';
-import { captureLogger, openTcpGate, randomPhone, randomSid, spawnProcess, waitFor, type TcpGate } from '@tickmark/testing';
+import { captureLogger, openTcpGate, randomPhone, randomSid, spawnProcess, testFolder, waitFor, type TcpGate } from '@tickmark/testing';
 import { signRequest } from '@tickmark/twilio';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPipeline, type Pipeline } from './support/pipeline.ts';
@@ -12,10 +14,14 @@ const message = (values: object = {}) => ({ to: randomPhone(), from: 'shop', ...
 let pipeline: Pipeline;
 /** Between the second ingress and Redis. */
 let gate: TcpGate;
+/** The operator's own words to stop with. */
+let words: string;
 /** Of two processes with the same keys. */
 let ingresses: string[];
 beforeAll(async () => {
-  pipeline = await startPipeline({ apps: ['ingress', 'worker', 'simulator'], env: { RATE_LIMIT_PER_KEY: '0' } });
+  words = join(testFolder('words'), 'stop-words.txt');
+  writeFileSync(words, '+built-in\nBasta\n');
+  pipeline = await startPipeline({ apps: ['ingress', 'worker', 'simulator'], env: { RATE_LIMIT_PER_KEY: '0', STOP_WORDS_FILE: words } });
   gate = await openTcpGate(pipeline.env['REDIS_URL'] ?? '');
   ingresses = [pipeline.urls.ingress, await pipeline.startIngress({ REDIS_URL: gate.url })];
 }, 150_000);
@@ -246,6 +252,20 @@ describe('who asks to be written to no more, or again', () => {
     expect(await isSuppressed(free)).toBe(false);
     const ids = await Promise.all([free, stopped].map(async (to) => (await post(message({ to }))).body.id));
     await Promise.all([untilStatus(ids[0] ?? '', 'read'), untilStatus(ids[1] ?? '', 'suppressed')]);
+  });
+
+  it('may do so with words of a file, which is read again when it changes', async () => {
+    const [one, other] = [`whatsapp:${randomPhone()}`, `whatsapp:${randomPhone()}`];
+    await write(ingresses[0], one, 'basta!');
+    await waitFor(async () => (await isSuppressed(one)) === true, { timeoutMs: 25_000 });
+    await waitFor(() => write(ingresses[0], other, 'No más').then(isStored), { timeoutMs: 25_000 });
+    expect(await isSuppressed(other)).toBeUndefined();
+    writeFileSync(words, '+built-in\nno mas\n');
+    const ask = async () => {
+      await write(ingresses[0], other, 'No más');
+      return (await isSuppressed(other)) === true;
+    };
+    await waitFor(ask, { timeoutMs: 25_000, message: 'the new words to count' });
   });
 
   it('opens the window when the ingress heard of it, however late it is stored', async () => {
