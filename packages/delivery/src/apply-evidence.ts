@@ -4,7 +4,7 @@ import { applyEvidenceToAttempts } from './apply-evidence-to-attempts.ts';
 import { applyEvidenceToMessages, type MessageEvidenceResult } from './apply-evidence-to-messages.ts';
 import { bindOlderAttempts } from './bind-older-attempts.ts';
 import type { Evidence } from './evidence.ts';
-import { makeMissingRows } from './make-missing-rows.ts';
+import { makeMissingRows, type MakeLostRows } from './make-missing-rows.ts';
 import { releaseAdoptions } from './release-adoptions.ts';
 import { releaseSids } from './release-sids.ts';
 import { SYSTEM_ACTOR, writeAudit } from './write-audit.ts';
@@ -46,15 +46,17 @@ export class LostRaceError extends Error {
  *
  * The common evidence needs one statement; the rest is prepared until that statement fits it too.
  *
- * @param externals the sids whose external row was made for this batch (see makeExternalRows)
+ * @param madeBefore the sids for which a row was made for this batch already (see makeExternalRows, makeRecoveredRows)
+ * @param makeLost makes the rows that are lost; by default within this transaction
  */
 export async function applyEvidence(
   tx: postgres.ISql,
   items: readonly Evidence[],
-  externals: ReadonlySet<string>,
+  madeBefore: ReadonlyMap<string, 'external' | 'recovered'> = new Map(),
+  makeLost?: MakeLostRows,
 ): Promise<Map<string, AppliedEvidence>> {
   const applied = new Map<string, AppliedEvidence>();
-  const made = new Map<string, 'external' | 'recovered'>([...externals].map((sid) => [sid, 'external']));
+  const made = new Map(madeBefore);
   let waiting = [...items];
   for (let round = 1; waiting.length > 0; round += 1) {
     if (round > ROUNDS_MAX) throw new LostRaceError('the rows of a batch kept changing');
@@ -71,7 +73,7 @@ export async function applyEvidence(
       ...having('again'),
       ...(await releaseOwn(tx, having('holds_adopted'))),
       ...(await releaseHeld(tx, having('held_elsewhere'))),
-      ...(await prepareMissing(tx, having('no_row'), made, applied)),
+      ...(await prepareMissing(tx, having('no_row'), { made, applied, makeLost })),
     ];
   }
   return applied;
@@ -112,11 +114,14 @@ async function applyToOlderAttempts(
 async function prepareMissing(
   tx: postgres.ISql,
   items: readonly Evidence[],
-  made: Map<string, 'external' | 'recovered'>,
-  applied: Map<string, AppliedEvidence>,
+  {
+    made,
+    applied,
+    makeLost,
+  }: { made: Map<string, 'external' | 'recovered'>; applied: Map<string, AppliedEvidence>; makeLost: MakeLostRows | undefined },
 ): Promise<Evidence[]> {
   if (items.length === 0) return [];
-  const results = await makeMissingRows(tx, items);
+  const results = await makeMissingRows(tx, items, makeLost);
   return items.flatMap((item) => {
     const result = results.get(item.messageSid);
     // Its external row was there a moment ago; the batch comes again and makes it, or finds whose the sid is now.

@@ -1,14 +1,18 @@
 import { projectTwilioStatus, type MessageStatus, type StatusEvent } from '@tickmark/domain';
 import type { Settled } from '@tickmark/runtime';
 import type postgres from 'postgres';
-import { applyEvidence, type AppliedEvidence } from './apply-evidence.ts';
-import { inTransaction, type Database } from './database.ts';
+import { applyEvidence, LostRaceError, type AppliedEvidence } from './apply-evidence.ts';
+import { inTransaction, type Database, type RawSql } from './database.ts';
 import { evidenceOfEvents } from './evidence.ts';
 import { insertStatusLogs, logKey } from './insert-status-logs.ts';
 import { makeExternalRows } from './make-external-rows.ts';
+import { LostRowsError, makeRecoveredRows, tellOfLostRows } from './make-missing-rows.ts';
 import { sanitizeText } from './sanitize-text.ts';
 import { settleBatch } from './settle-batch.ts';
 import { suppressFailed } from './suppress-opted-out.ts';
+
+/** Each finds what the one before made; what needs more has raced with deletions. */
+const LOST_RUNS_MAX = 4;
 
 export interface StatusApplied {
   /** The row that the event belongs to; null when there is none (its row was deleted on purpose). */
@@ -51,13 +55,29 @@ export interface StatusApplied {
 export function applyStatuses(db: Pick<Database, 'sql'>, events: readonly StatusEvent[]): Promise<Settled<StatusApplied>[]> {
   return settleBatch(events.map(sanitize), async (batch) => {
     const evidence = evidenceOfEvents(batch);
-    const externals = await makeExternalRows(db.sql, evidence);
-    return inTransaction(db.sql, async (tx) => {
-      const applied = await logBatch(tx, batch, await applyEvidence(tx, evidence, externals));
-      await suppressFailed(tx, batch);
-      return applied;
-    });
+    const made = new Map<string, 'external' | 'recovered'>();
+    for (const sid of await makeExternalRows(db.sql, evidence)) made.set(sid, 'external');
+    return makingLostRows(db.sql, made, () =>
+      inTransaction(db.sql, async (tx) => {
+        const applied = await logBatch(tx, batch, await applyEvidence(tx, evidence, made, tellOfLostRows));
+        await suppressFailed(tx, batch);
+        return applied;
+      }),
+    );
   });
+}
+
+/** Runs a batch; when it finds that rows are lost, which is rare, they are made, and it is run again. */
+async function makingLostRows<R>(sql: RawSql, made: Map<string, 'external' | 'recovered'>, run: () => Promise<R>): Promise<R> {
+  for (let runs = 1; ; runs += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof LostRowsError)) throw error;
+      if (runs === LOST_RUNS_MAX) throw new LostRaceError('the rows of a batch kept going away');
+      for (const sid of await makeRecoveredRows(sql, error.items)) made.set(sid, 'recovered');
+    }
+  }
 }
 
 async function logBatch(

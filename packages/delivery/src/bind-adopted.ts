@@ -17,7 +17,7 @@ export interface AdoptedSid {
  * @throws a race (SQLSTATE 40001) when somebody else bound one of the sids meanwhile: then the transaction is to be repeated
  */
 export async function bindAdopted(tx: postgres.ISql, items: readonly AdoptedSid[]): Promise<void> {
-  const applied = await applyEvidence(tx, items.map(toEvidence), new Set());
+  const applied = await applyEvidence(tx, items.map(toEvidence));
   for (const { id, sid } of items) {
     const place = applied.get(sid);
     if (place?.bound !== true || place.messageId !== id) throw new LostRaceError('an adopted sid found another owner');

@@ -1,4 +1,5 @@
 import type postgres from 'postgres';
+import { inStatement, type RawSql } from './database.ts';
 import type { Evidence } from './evidence.ts';
 import { addressArrays, senderColumns } from './sender-columns.ts';
 
@@ -6,18 +7,50 @@ import { addressArrays, senderColumns } from './sender-columns.ts';
 export type MissingRowResult =
   { kind: 'recovered'; made: boolean } | { kind: 'attempt'; messageId: string; attempt: number } | { kind: 'deleted' };
 
+export type NamedEvidence = Evidence & { messageId: string };
+
+/** Makes the rows that are lost. @returns the ids of those that were made */
+export type MakeLostRows = (tx: postgres.ISql, items: readonly NamedEvidence[]) => Promise<string[]>;
+
+/** Rows of a batch are lost and have to be made before it. */
+export class LostRowsError extends Error {
+  readonly items: readonly NamedEvidence[];
+
+  constructor(items: readonly NamedEvidence[]) {
+    super('rows that callbacks name are lost');
+    this.items = items;
+  }
+}
+
+/**
+ * Leaves it to the caller: a batch must not insert rows while it holds others. Two batches that each hold the external row of the other's lost
+ * message would wait for each other (seen with callbacks of lost messages, some with our id and some without).
+ */
+export const tellOfLostRows: MakeLostRows = (_tx, items) =>
+  items.length === 0 ? Promise.resolve([]) : Promise.reject(new LostRowsError(items));
+
+/** Makes lost rows, each in a transaction of its own. @returns the sids for whose sake a row was made */
+export async function makeRecoveredRows(sql: RawSql, items: readonly NamedEvidence[]): Promise<string[]> {
+  const made = await Promise.all(items.map((item) => inStatement(sql, (statement) => insertRecovered(statement, [item]))));
+  return items.filter((_item, index) => made[index]?.length === 1).map(({ messageSid }) => messageSid);
+}
+
 /**
  * Makes rows under the ids that the callbacks' URLs name and that are gone (`recovered`), and finds the older attempts that have the sids
  * of the others. The rows know nothing yet; the evidence is applied to them like to any other row.
  *
  * @returns by sid; without an entry for a sid that leads nowhere
  */
-export async function makeMissingRows(tx: postgres.ISql, items: readonly Evidence[]): Promise<Map<string, MissingRowResult>> {
+export async function makeMissingRows(
+  tx: postgres.ISql,
+  items: readonly Evidence[],
+  makeLost: MakeLostRows = insertRecovered,
+): Promise<Map<string, MissingRowResult>> {
   const named = items.filter((item): item is NamedEvidence => item.messageId !== null);
   const nameless = items.filter((item) => item.messageId === null);
   const deleted = await findTombstones(tx, named);
   const lost = named.filter((item) => !deleted.has(item.messageId));
-  const made = new Set(await insertRecovered(tx, lost));
+  const made = new Set(await makeLost(tx, lost));
   const results = new Map<string, MissingRowResult>();
   for (const { messageSid } of named) results.set(messageSid, { kind: 'deleted' });
   for (const { messageSid, messageId } of lost) results.set(messageSid, { kind: 'recovered', made: made.has(messageId) });
@@ -26,8 +59,6 @@ export async function makeMissingRows(tx: postgres.ISql, items: readonly Evidenc
   }
   return results;
 }
-
-type NamedEvidence = Evidence & { messageId: string };
 
 async function findTombstones(tx: postgres.ISql, items: readonly NamedEvidence[]): Promise<Set<string>> {
   if (items.length === 0) return new Set();

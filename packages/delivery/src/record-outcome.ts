@@ -57,7 +57,7 @@ async function bindSids(tx: postgres.ISql, records: readonly DecidedRecord[]): P
       refused.map(({ id }) => id),
     );
   const evidence = new Map(records.flatMap((record) => evidenceIn(record, sidOf(record))));
-  const applied = await applyEvidence(tx, [...evidence.values()], new Set());
+  const applied = await applyEvidence(tx, [...evidence.values()]);
   const rows = await recordRows(tx, records);
   const taken = records.filter((record) => applied.get(sidOf(record) ?? '')?.place === 'message');
   await tx`
