@@ -21,6 +21,7 @@ const AGREED = {
   tickmark_requests_shed_total: ['shed', 'reason'],
   tickmark_rate_limited_total: ['sender'],
   tickmark_circuit_open: ['scope'],
+  tickmark_status_events_total: ['kind'],
   tickmark_spooled_events: [],
   tickmark_group_commit_batch_size: ['site'],
   tickmark_idempotency_conflicts_total: [],

@@ -17,6 +17,8 @@ const SIGNATURE_RESULTS = ['valid', 'valid_next_token', 'invalid', 'missing'] as
 const SHED = ['bulk', 'first', 'last'] as const;
 const SHED_REASONS = ['in_flight', 'bytes', 'event_loop', 'connections', 'intake_age', 'redis_memory'] as const;
 const SEND_OUTCOMES = ['accepted', 'throttled', 'rejected', 'unknown'] as const;
+/** `other_sid`: its attempt has another sid. `deleted`: its row was deleted on purpose, and stays away. */
+const STATUS_EVENT_KINDS = ['external', 'recovered', 'bound', 'raised', 'attempt', 'logged', 'duplicate', 'other_sid', 'deleted'] as const;
 const LATENCY_STAGES = ['sent', 'delivered', 'read'] as const;
 /** Of looks for unknown outcomes, then of looks for missed callbacks; `failed` belongs to both. */
 const RECONCILE_RESULTS = [
@@ -50,6 +52,7 @@ export function createMetrics(options: { process: ProcessName }): Metrics {
   }
   if (options.process === 'worker') {
     for (const stage of LATENCY_STAGES) metrics.deliveryLatency.zero({ stage });
+    for (const kind of STATUS_EVENT_KINDS) metrics.statusEvents.inc({ kind }, 0);
     for (const result of RECONCILE_RESULTS) metrics.reconciled.inc({ result }, 0);
   }
   return metrics;
@@ -131,6 +134,12 @@ function declareSendMetrics(registry: Registry) {
       name: 'tickmark_message_status_total',
       help: 'Messages that reached a status, by status; one that skips a stage does not count for it.',
       labelNames: ['status'],
+      registers,
+    }),
+    statusEvents: new Counter({
+      name: 'tickmark_status_events_total',
+      help: `Statuses of Twilio by what became of them: ${STATUS_EVENT_KINDS.join(', ')}.`,
+      labelNames: ['kind'],
       registers,
     }),
     messageErrors: new Counter({

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyStatuses } from '@tickmark/delivery';
 import { retryMessageId, type StatusEvent } from '@tickmark/domain';
-import { statusEvent, waitFor } from '@tickmark/testing';
+import { randomSid, statusEvent, waitFor } from '@tickmark/testing';
 import { createWorkerHarness, type WorkerHarness } from '../fixtures/worker-harness.ts';
 
 let harness: WorkerHarness;
@@ -48,6 +49,21 @@ it('counts what was really new, with the class of its error', async () => {
     const { values } = await harness.metrics.messageErrors.get();
     return values.find((value) => value.labels.code === '63024')?.value === 1;
   });
+});
+
+it('counts callbacks of another sid, and of a message that was deleted on purpose, which changes nothing', async () => {
+  const sent = await sendOne();
+  const deleted = { id: randomUUID(), messageSid: randomSid() };
+  await harness.db.sql`INSERT INTO message_tombstones (message_id) VALUES (${deleted.id})`;
+  await harness.producers.addStatusEvents([event({ ...sent, messageSid: randomSid() }, 'delivered'), event(deleted, 'delivered')]);
+  const counts = async () => {
+    const { values } = await harness.metrics.statusEvents.get();
+    return Object.fromEntries(values.map(({ labels, value }) => [labels['kind'], value]));
+  };
+  await waitFor(async () => (await counts())['deleted'] === 1);
+  expect(await counts()).toMatchObject({ other_sid: 1, deleted: 1 });
+  expect(await harness.row(sent.id)).toMatchObject({ status: 'queued' });
+  expect(await harness.row(deleted.id)).toBeUndefined();
 });
 
 it('observes the time to a stage once, however often and in whatever words it is told', async () => {

@@ -39,7 +39,8 @@ function finishedMessages(settled: readonly Settled<StatusApplied>[]): FinishedM
 
 function countStatuses({ metrics, log }: StatusCallbackDeps, settled: readonly Settled<StatusApplied>[]): void {
   const applied = settled.flatMap((result) => (result.ok ? [result.value] : []));
-  for (const { logged, from, to, errorCode, latencyMs } of applied) {
+  for (const { kind, logged, from, to, errorCode, latencyMs } of applied) {
+    metrics.statusEvents.inc({ kind });
     if (!logged) continue;
     if (to !== null && to !== from) metrics.messageStatus.inc({ status: to });
     if (errorCode !== null) countMessageError(metrics, errorCode);
