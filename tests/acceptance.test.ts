@@ -261,11 +261,11 @@ describe('who asks to be written to no more, or again', () => {
     await waitFor(() => write(ingresses[0], other, 'No más').then(isStored), { timeoutMs: 25_000 });
     expect(await isSuppressed(other)).toBeUndefined();
     writeFileSync(words, '+built-in\nno mas\n');
-    const ask = async () => {
+    const isHeard = async () => {
       await write(ingresses[0], other, 'No más');
       return (await isSuppressed(other)) === true;
     };
-    await waitFor(ask, { timeoutMs: 25_000, message: 'the new words to count' });
+    await waitFor(isHeard, { timeoutMs: 25_000, message: 'the new words to count' });
   });
 
   it('opens the window when the ingress heard of it, however late it is stored', async () => {
