@@ -40,6 +40,18 @@ describe('a keyword alone', () => {
   });
 });
 
+it('a text of signs takes a time that grows with its length alone', () => {
+  const timeMs = (length: number) => {
+    const texts = Array.from({ length: 64_000 / length }, () => `a${'!'.repeat(length)}b`);
+    const startedMs = performance.now();
+    for (const body of texts) expect(read(body)).toBeNull();
+    return performance.now() - startedMs;
+  };
+  const fastestMs = (length: number) => Math.min(...Array.from({ length: 5 }, () => timeMs(length)));
+  // As many characters both times; with a time that grows with the square of the length the ratio is 16.
+  expect(fastestMs(16_000) / fastestMs(1_000)).toBeLessThan(6);
+});
+
 it.each([
   "Please don't stop",
   'stop it at the door',
@@ -52,6 +64,7 @@ it.each([
   '',
   '🛑',
   'end of June',
+  'शेर',
 ])('"%s" is no request', (body) => expect(read(body)).toBeNull());
 
 it('the word of Twilio comes first', () => {
