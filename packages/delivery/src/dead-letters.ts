@@ -50,7 +50,7 @@ export async function listDeadLetters(
 export function requestRetry(db: Pick<Database, 'sql'>, choice: DeadLetterChoice, operator: Operator): Promise<number[]> {
   return inTransaction(db.sql, async (tx) => {
     const rows = await tx<{ id: number }[]>`
-      UPDATE dead_letters SET retry_requested_at = now() WHERE ${chosen(tx, choice)} RETURNING id::float8 AS id`;
+      UPDATE dead_letters SET retry_requested_at = now() WHERE id IN (${chosen(tx, choice)}) RETURNING id::float8 AS id`;
     return audited(tx, rows, 'dead_letters_retried', choice, operator);
   });
 }
@@ -58,7 +58,8 @@ export function requestRetry(db: Pick<Database, 'sql'>, choice: DeadLetterChoice
 /** Deletes letters for good, audited; one that is about to be tried again as well. @returns those that were there */
 export function discardDeadLetters(db: Pick<Database, 'sql'>, choice: DeadLetterChoice, operator: Operator): Promise<number[]> {
   return inTransaction(db.sql, async (tx) => {
-    const rows = await tx<{ id: number }[]>`DELETE FROM dead_letters WHERE ${chosen(tx, choice)} RETURNING id::float8 AS id`;
+    const rows = await tx<{ id: number }[]>`
+      DELETE FROM dead_letters WHERE id IN (${chosen(tx, choice)}) RETURNING id::float8 AS id`;
     return audited(tx, rows, 'dead_letters_discarded', choice, operator);
   });
 }
@@ -90,8 +91,12 @@ export async function refuseRetry(db: Pick<Database, 'sql'>, id: number, reason:
 
 type Transaction = Parameters<Parameters<typeof inTransaction>[1]>[0];
 
+/** Locked in the order of their ids, so that two operators wait for each other instead of for ever. */
 function chosen(tx: Transaction, { ids, queue }: DeadLetterChoice) {
-  return tx`(${ids === null}::boolean OR id = ANY (${[...(ids ?? [])].map(String)}::bigint[])) AND (${queue}::text IS NULL OR queue = ${queue})`;
+  return tx`
+    SELECT id FROM dead_letters
+    WHERE (${ids === null}::boolean OR id = ANY (${[...(ids ?? [])].map(String)}::bigint[])) AND (${queue}::text IS NULL OR queue = ${queue})
+    ORDER BY id FOR UPDATE`;
 }
 
 async function audited(
