@@ -1,5 +1,5 @@
 import type { InboundMessage } from '@tickmark/domain';
-import { inboundMessage, randomPhone, randomSid } from '@tickmark/testing';
+import { inboundMessage, randomPhone, randomSid, waitFor } from '@tickmark/testing';
 import { expect, it } from 'vitest';
 import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { recordInbound } from './record-inbound.ts';
@@ -52,6 +52,31 @@ it('a message that is repeated was said, and opens the window, when it was first
     [true, false, false].map((stored) => ({ stored, receivedAt: first.receivedAt })),
   );
   expect((await windowOf(first.from))?.last).toEqual(new Date(first.receivedAt));
+});
+
+it('is told the first time also when the first is being stored at this moment', async () => {
+  const first = inbound({ receivedAt: '2026-03-02T10:00:00.000Z' });
+  const again = { ...first, receivedAt: '2026-03-02T10:00:15.000Z' };
+  const { repeated } = await room.db.sql.begin(async (tx) => {
+    await tx`INSERT INTO inbound_messages (message_sid, from_address, to_address, received_at)
+      VALUES (${first.messageSid}, ${first.from}, ${first.to}, ${first.receivedAt})`;
+    const [{ pid: holder }] = await tx<[{ pid: number }]>`SELECT pg_backend_pid() AS pid`;
+    const waiting = recordInbound(room.db, [again]);
+    await waitFor(async () => (await room.db.sql`SELECT FROM pg_stat_activity WHERE ${holder} = ANY (pg_blocking_pids(pid))`).length === 1);
+    // In an object, because a promise itself would be awaited before the commit that it waits for.
+    return { repeated: waiting };
+  });
+  expect(valuesOf(await repeated)).toEqual([{ messageSid: first.messageSid, stored: false, receivedAt: first.receivedAt }]);
+  expect((await windowOf(first.from))?.last).toEqual(new Date(first.receivedAt));
+});
+
+it('is told the first time also when the repetition is stored before it', async () => {
+  const first = inbound({ receivedAt: '2026-03-03T10:00:00.000Z' });
+  valuesOf(await recordInbound(room.db, [{ ...first, receivedAt: '2026-03-03T10:00:15.000Z' }]));
+  const { messageSid, receivedAt } = first;
+  expect(valuesOf(await recordInbound(room.db, [first]))).toEqual([{ messageSid, stored: false, receivedAt }]);
+  const [row] = await room.db.sql`SELECT received_at FROM inbound_messages WHERE message_sid = ${messageSid}`;
+  expect(row?.['received_at']).toEqual(new Date(receivedAt));
 });
 
 it('the window follows the latest message, whatever the order', async () => {

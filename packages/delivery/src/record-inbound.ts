@@ -34,8 +34,7 @@ function insertMessages(sql: postgres.ISql, batch: readonly InboundMessage[]) {
     WITH received AS MATERIALIZED (
       SELECT r.sid, sender_address, recipient, service, r.body, r.media::jsonb AS media, r.button_text, r.button_payload, replied_to,
         r.profile_name, opt_out, r.details::jsonb AS details, position,
-        -- A START that Twilio repeats must not come after the STOP that followed it.
-        LEAST(known.received_at, min(r.at::timestamptz) OVER (PARTITION BY r.sid)) AS at
+        min(r.at::timestamptz) OVER (PARTITION BY r.sid) AS at
       FROM unnest(
         ${texts((m) => m.messageSid)}::text[], ${texts((m) => m.to)}::text[], ${texts((m) => m.from)}::text[],
         ${texts((m) => m.messagingServiceSid)}::text[], ${texts((m) => m.body)}::text[], ${batch.map((m) => sanitizedJson(m.media))}::text[],
@@ -44,20 +43,22 @@ function insertMessages(sql: postgres.ISql, batch: readonly InboundMessage[]) {
         ${batch.map((m) => sanitizedJson(m.details))}::text[], ${texts((m) => m.receivedAt)}::text[]
       ) WITH ORDINALITY AS r (sid, sender_address, recipient, service, body, media, button_text, button_payload, replied_to, profile_name,
         opt_out, details, at, position)
-      LEFT JOIN inbound_messages known ON known.message_sid = r.sid
     ), stored AS (
-      INSERT INTO inbound_messages (message_sid, to_address, from_address, messaging_service_sid, body, media, button_text,
+      INSERT INTO inbound_messages AS i (message_sid, to_address, from_address, messaging_service_sid, body, media, button_text,
         button_payload, replied_to_sid, profile_name, opt_out_type, details, received_at)
-      SELECT sid, sender_address, recipient, service, body, media, button_text, button_payload, replied_to, profile_name, opt_out, details, at
+      SELECT DISTINCT ON (sid) sid, sender_address, recipient, service, body, media, button_text, button_payload, replied_to, profile_name,
+        opt_out, details, at
       FROM received
       -- Both inserts in key order, so that two batches wait for each other instead of for ever.
       ORDER BY sid, position
-      ON CONFLICT (message_sid) DO NOTHING
-      RETURNING message_sid AS sid
+      -- A START that Twilio repeats must not come after the STOP that followed it. Not read beforehand: another batch may be storing it now.
+      ON CONFLICT (message_sid) DO UPDATE SET received_at = LEAST(i.received_at, excluded.received_at)
+      -- xmax is who replaced or locked a row: nobody has, of one that was just inserted.
+      RETURNING message_sid AS sid, i.received_at AS at, xmax = 0 AS is_new
     ), windows AS (
       INSERT INTO customer_service_windows AS w (sender_address, recipient, first_inbound_at, last_inbound_at)
-      SELECT address, recipient, min(at), max(at)
-      FROM received CROSS JOIN LATERAL (VALUES (sender_address), (service)) a (address)
+      SELECT address, recipient, min(s.at), max(s.at)
+      FROM received JOIN stored s USING (sid) CROSS JOIN LATERAL (VALUES (sender_address), (service)) a (address)
       WHERE address IS NOT NULL
       GROUP BY address, recipient
       ORDER BY address, recipient
@@ -67,5 +68,5 @@ function insertMessages(sql: postgres.ISql, batch: readonly InboundMessage[]) {
       -- A message that is neither the first nor the last one would only rewrite the row.
       WHERE w.last_inbound_at < excluded.last_inbound_at OR w.first_inbound_at > excluded.first_inbound_at
     )
-    SELECT r.sid, r.at, s.sid IS NOT NULL AS "isNew" FROM received r LEFT JOIN stored s USING (sid) ORDER BY position`;
+    SELECT r.sid, s.at, s.is_new AS "isNew" FROM received r JOIN stored s USING (sid) ORDER BY position`;
 }
