@@ -12,7 +12,7 @@ const READ_MS = 1_000;
 /** After an outage a STOP may wait among inbound messages of that age: nobody is written to before they are stored. */
 const INBOUND_AGE_MS_MAX = 60_000;
 
-/** What a breaker can be about; the closed set of the metric's label. */
+/** What a breaker can be about: with `inbound` for messages that are not stored yet, the closed set of the metric's label. */
 const BREAKER_SCOPES = ['account', 'sender', 'campaign', 'template'] as const;
 
 export interface FollowStopsDeps {
@@ -85,6 +85,7 @@ export function followStops(deps: FollowStopsDeps, settings: HalfOpenSettings): 
     await Promise.all([readStops(), readInbound()]);
     senders.followStops(isHalted);
     for (const scope of BREAKER_SCOPES) metrics.circuitOpen.set({ scope }, countBreakers(stops, scope));
+    metrics.circuitOpen.set({ scope: 'inbound' }, Number(isInboundBehind));
   };
   const read = () => {
     reading ??= readNow().finally(() => {

@@ -18,8 +18,11 @@ export const inboundMessageSchema = z.object({
   repliedToSid: z.string().max(64).nullable(),
   profileName: z.string().max(1024).nullable(),
   optOutType: z.string().max(16).nullable(),
-  /** Whatever else Twilio told of the message, by its own name: a place, an advertisement, a list or flow that was answered. */
-  details: z.record(z.string().max(64), z.string().max(INBOUND_DETAIL_MAX)),
+  /**
+   * Whatever else Twilio told of the message, by its own name: a place, an advertisement, a list or flow that was answered. What was written
+   * before there were details has none.
+   */
+  details: z.record(z.string().max(64), z.string().max(INBOUND_DETAIL_MAX)).default({}),
   receivedAt: z.iso.datetime(),
 });
 

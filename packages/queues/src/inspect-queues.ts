@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { isSendQueue, type QueueName } from './names.ts';
 import { pipelineValues } from './pipeline-values.ts';
 import { queueKey } from './queue-set.ts';
+import { NOT_UNDERSTOOD } from './run-job.ts';
 
 export interface QueueState {
   queue: QueueName;
@@ -75,7 +76,8 @@ const LOOKED_AT = 100;
 
 /**
  * Age in milliseconds of the oldest job that waits, was put off or runs, among the first hundred of each; 0 when there is none. By the times that
- * the jobs bear, which may be those of their contents.
+ * the jobs bear, which may be those of their contents. A job that workers do not understand waits for another release, perhaps for ever, and
+ * does not count.
  */
 export async function oldestUnfinishedAgeMs(redis: Redis, base: string, queue: QueueName): Promise<number> {
   const key = (type: string) => queueKey(base, queue, type);
@@ -83,8 +85,9 @@ export async function oldestUnfinishedAgeMs(redis: Redis, base: string, queue: Q
   const looking = redis.multi().lrange(key('wait'), -LOOKED_AT, -1).lrange(key('active'), 0, LOOKED_AT);
   const lines = pipelineValues(await looking.zrange(key('delayed'), '0', String(LOOKED_AT)).exec()) as string[][];
   const dating = redis.pipeline();
-  for (const id of lines.flat()) dating.hget(key(id), 'timestamp');
-  const times = pipelineValues(await dating.exec()).flatMap((time) => (time === null ? [] : [Number(time)]));
+  for (const id of lines.flat()) dating.hmget(key(id), 'timestamp', 'progress');
+  const jobs = pipelineValues(await dating.exec()) as [string | null, string | null][];
+  const times = jobs.flatMap(([time, progress]) => (time === null || progress === JSON.stringify(NOT_UNDERSTOOD) ? [] : [Number(time)]));
   return Math.max(0, ...times.map((time) => Date.now() - time));
 }
 

@@ -46,6 +46,13 @@ test.each(PAYLOADS)('the payload of %s passes through JSON and the schema unchan
   expect(schema.parse(JSON.parse(JSON.stringify(payload)))).toEqual(payload);
 });
 
+test('inbound messages of a release that knew no details are understood, and have none', () => {
+  const { details, ...before } = inboundMessage();
+  expect(details).toBeDefined();
+  expect(inboundPayloadSchema.parse({ v: 1, messages: [before] })).toEqual({ v: 1, messages: [{ ...before, details: {} }] });
+  expect(inboundMessagePayloadSchema.parse({ v: 1, message: before, optOut: null }).message.details).toEqual({});
+});
+
 test.each(PAYLOADS)('a payload of %s of another version is not understood', (_queue, schema, payload) => {
   expect(schema.safeParse({ ...payload, v: 2 }).success).toBe(false);
   const { v, ...versionless } = payload;

@@ -7,6 +7,9 @@ const SNOOZE_MS = 5000;
 /** A job that has cost several workers their lives is probably the reason for it. */
 const SUSPICIOUS_STALLS = 3;
 
+/** The progress of a job that some worker did not understand, and none has since. */
+export const NOT_UNDERSTOOD = 'not understood';
+
 /** What a processor may know of the job besides its payload. */
 export interface RunningJob {
   id: string;
@@ -40,11 +43,24 @@ export function createJobRunner<Payload>(options: JobRunnerOptions<Payload>): (r
   const log = options.log.child({ queue: label });
   const limiter = createErrorLogLimiter({ log });
 
-  async function decide({ job }: RunningBullJob): Promise<Outcome> {
+  /** For those who look at the queue; see `oldestUnfinishedAgeMs`. */
+  async function markUnderstood({ job }: RunningBullJob, understood: boolean): Promise<void> {
+    if ((job.progress === NOT_UNDERSTOOD) !== understood) return;
+    try {
+      await job.updateProgress(understood ? 0 : NOT_UNDERSTOOD);
+    } catch (error) {
+      // It runs again, here or elsewhere, and is marked then.
+      limiter.error('mark', error, 'job could not be marked as understood or not');
+    }
+  }
+
+  async function decide(running: RunningBullJob): Promise<Outcome> {
+    const { job } = running;
     if (job.stalledCounter >= SUSPICIOUS_STALLS) {
       log.error({ jobId: job.id, stalls: job.stalledCounter }, 'job may be what ends its workers: look at what they have in common');
     }
     const payload = schema.safeParse(job.data);
+    await markUnderstood(running, payload.success);
     if (!payload.success) {
       if (job.attemptsStarted <= 1) metrics.deadLetters.inc({ queue: label });
       const fields = payload.error.issues.map(({ path, code }) => `${path.join('.')}: ${code}`).slice(0, 5);

@@ -186,7 +186,7 @@ function declareSendMetrics(registry: Registry) {
     }),
     circuitOpen: new Gauge({
       name: 'tickmark_circuit_open',
-      help: 'Open circuit breakers by the kind of thing that they protect; 0 = all closed.',
+      help: 'Open circuit breakers by the kind of thing that they protect; 0 = all closed. inbound: nothing is sent until old inbound messages are stored.',
       labelNames: ['scope'],
       registers,
     }),
