@@ -15,13 +15,13 @@ it.each([
   for (const jobId of ['a/0', 'a/1']) await insertDeadLetter(room.db, { queue: 'intake', jobId, payload: {}, reason: 'x' });
   const [first, second] = (await listDeadLetters(room.db, { queue: null, limit: 2 })).map(({ id }) => id);
   // Changed last, and so read last by who reads the table as it lies on disk.
-  await room.db.sql`UPDATE dead_letters SET reason = 'y' WHERE id = ${first!}`;
+  await room.db.sql`UPDATE dead_letters SET reason = 'y' WHERE id = ${first}`;
   const { changing } = await room.db.sql.begin(async (tx) => {
-    const [{ pid }] = await tx<[{ pid: number }]>`SELECT pg_backend_pid() AS pid FROM dead_letters WHERE id = ${first!} FOR UPDATE`;
+    const [{ pid }] = await tx<[{ pid: number }]>`SELECT pg_backend_pid() AS pid FROM dead_letters WHERE id = ${first} FOR UPDATE`;
     const waiting = change(room.db, ALL, OPERATOR);
     await waitFor(async () => (await room.db.sql`SELECT FROM pg_stat_activity WHERE ${pid} = ANY (pg_blocking_pids(pid))`).length === 1);
     // Free still, else this throws.
-    expect(await room.db.sql`SELECT FROM dead_letters WHERE id = ${second!} FOR UPDATE NOWAIT`).toHaveLength(1);
+    expect(await room.db.sql`SELECT FROM dead_letters WHERE id = ${second} FOR UPDATE NOWAIT`).toHaveLength(1);
     // In an object, because a promise itself would be awaited before the commit that it waits for.
     return { changing: waiting };
   });
