@@ -18,7 +18,8 @@ import { createStatusCallbackProcessor, type StatusCallbackDeps } from './proces
 
 /** Jobs taken at the same time: an intake batch is a statement of its own, statuses and cancellations meet again in one. */
 const INTAKE_CONCURRENCY = 2;
-const STATUS_CONCURRENCY = 8;
+/** A quiet ingress makes jobs of one callback each, and all that run at one time go in one statement every 20 ms: 3,200 such jobs a second. */
+const STATUS_CONCURRENCY = 64;
 const OUTCOME_CONCURRENCY = 8;
 const INBOUND_CONCURRENCY = 2;
 const CANCEL_CONCURRENCY = 20;
