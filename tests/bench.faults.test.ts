@@ -8,7 +8,16 @@ import type { BenchReport } from '../bench/harness/report.ts';
 const MAIN = fileURLToPath(new URL('../bench/main.ts', import.meta.url));
 const CANDIDATES = [
   ['tickmark', 'bare-fastify', 'nothing-stored', 'job-per-callback'],
-  ['tickmark', 'update-per-callback', 'job-and-transaction', 'pg-boss', 'graphile-worker', 'memory-batch'],
+  [
+    'tickmark',
+    'update-per-callback',
+    'job-and-transaction',
+    'pg-boss',
+    'pg-boss-grouped',
+    'graphile-worker',
+    'graphile-worker-grouped',
+    'memory-batch',
+  ],
 ].flat();
 
 async function runBench(...args: string[]): Promise<{ code: number | null; out: string; progress: string }> {

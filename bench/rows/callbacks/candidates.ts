@@ -54,12 +54,29 @@ export const pgBoss: Candidate = {
   processes: (setting) => [server(setting, 'pg-boss'), worker(setting, 'pg-boss')],
 };
 
+/** Beside the rival as it comes: what it would be with our one idea in front of it. */
+export const pgBossGrouped: Candidate = {
+  ...pgBoss,
+  name: 'pg-boss-grouped',
+  title: 'pg-boss, batch mode, behind our group commit',
+  tuning: `${pgBoss.tuning}; its batch insert is given what our group commit collects`,
+  processes: (setting) => [server(setting, 'pg-boss', { GROUPED: 'on' }), worker(setting, 'pg-boss')],
+};
+
 export const graphileWorker: Candidate = {
   name: 'graphile-worker',
   title: 'graphile-worker, batch mode',
   durability: 'Postgres, on disk (fsync)',
   tuning: 'a process each for HTTP and jobs, local queue and batched completion of 500, running jobs share one statement',
   processes: (setting) => [server(setting, 'graphile-worker'), worker(setting, 'graphile-worker')],
+};
+
+export const graphileWorkerGrouped: Candidate = {
+  ...graphileWorker,
+  name: 'graphile-worker-grouped',
+  title: 'graphile-worker, batch mode, behind our group commit',
+  tuning: `${graphileWorker.tuning}; its batch insert is given what our group commit collects`,
+  processes: (setting) => [server(setting, 'graphile-worker', { GROUPED: 'on' }), worker(setting, 'graphile-worker')],
 };
 
 export const memoryBatch: Candidate = {

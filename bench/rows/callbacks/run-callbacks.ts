@@ -36,7 +36,15 @@ const MEASURES: Measure[] = [
   {
     name: 'callback → row in Postgres, end to end',
     ours: tickmark,
-    rivals: [rivals.updatePerCallback, rivals.jobAndTransaction, rivals.pgBoss, rivals.graphileWorker, rivals.memoryBatch],
+    rivals: [
+      rivals.updatePerCallback,
+      rivals.jobAndTransaction,
+      rivals.pgBoss,
+      rivals.pgBossGrouped,
+      rivals.graphileWorker,
+      rivals.graphileWorkerGrouped,
+      rivals.memoryBatch,
+    ],
     destinationOf: () => 'postgres',
     goals: [
       rate(rivals.updatePerCallback, 3),

@@ -1,10 +1,10 @@
-// graphile-worker: one job per callback, stored before the answer (ROLE=ingress); taken and completed in batches (ROLE=worker), and jobs that
+// graphile-worker: one job per callback, stored before the answer (ROLE=ingress; GROUPED=on: many in one call); taken and completed in batches (ROLE=worker), and jobs that
 // run at the same time share a statement, which the library leaves to its user.
 import type { StatusEvent } from '@tickmark/domain';
-import { createGroupCommit } from '@tickmark/runtime';
 import { Logger, makeWorkerUtils, run } from 'graphile-worker';
 import { answerHealth } from '../../../harness/candidate.ts';
 import { createCallbackApplier } from './apply-callbacks.ts';
+import { groupEvents } from './group-events.ts';
 import { endWithParent, serveCallbacks } from './serve-callbacks.ts';
 
 const TASK = 'callback';
@@ -15,24 +15,21 @@ const logger = new Logger(() => (level: string, message: string) => (level === '
 
 if (process.env['ROLE'] === 'worker') {
   const applier = createCallbackApplier();
-  const batches = createGroupCommit<StatusEvent, void>({
-    site: 'graphile-worker',
-    collectTurn: true,
-    flush: async (events) => {
-      await applier.applyMany(events);
-      return events.map(() => ({ ok: true, value: undefined }));
-    },
-    metrics: { groupCommitBatchSize: { labels: () => ({ observe: () => {} }) } },
-  });
+  const apply = groupEvents((events) => applier.applyMany(events));
   await run({
     connectionString,
     logger,
     noHandleSignals: true,
     concurrency: CONCURRENCY,
     maxPoolSize: 32,
-    taskList: { [TASK]: (payload) => batches.commit(payload as StatusEvent) },
+    taskList: { [TASK]: (payload) => apply(payload as StatusEvent) },
     preset: {
-      worker: { concurrentJobs: CONCURRENCY, localQueue: { size: CONCURRENCY + 1 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 },
+      worker: {
+        concurrentJobs: CONCURRENCY,
+        localQueue: { size: CONCURRENCY + 1, refetchDelay: { durationMs: 20, threshold: 0 } },
+        completeJobBatchDelay: 0,
+        failJobBatchDelay: 0,
+      },
     },
   });
   await answerHealth(Number(process.env['HEALTH_PORT']));
@@ -40,5 +37,6 @@ if (process.env['ROLE'] === 'worker') {
 } else {
   const utils = await makeWorkerUtils({ connectionString, logger, maxPoolSize: 32 });
   await utils.migrate();
-  await serveCallbacks({ store: (event) => utils.addJob(TASK, event) });
+  const addMany = groupEvents((events) => utils.addJobs(events.map((payload) => ({ identifier: TASK, payload }))));
+  await serveCallbacks({ store: process.env['GROUPED'] === 'on' ? addMany : (event) => utils.addJob(TASK, event) });
 }

@@ -1,9 +1,10 @@
-// pg-boss: one job per callback, stored before the answer (ROLE=ingress); taken and completed in batches, each applied by one statement
+// pg-boss: one job per callback, stored before the answer (ROLE=ingress; GROUPED=on: many in one insert); taken and completed in batches, each applied by one statement
 // (ROLE=worker).
 import type { StatusEvent } from '@tickmark/domain';
 import PgBoss from 'pg-boss';
 import { answerHealth } from '../../../harness/candidate.ts';
 import { createCallbackApplier } from './apply-callbacks.ts';
+import { groupEvents } from './group-events.ts';
 import { endWithParent, serveCallbacks } from './serve-callbacks.ts';
 
 const QUEUE = 'callbacks';
@@ -40,5 +41,6 @@ if (isWorker) {
   await answerHealth(Number(process.env['HEALTH_PORT']));
   endWithParent();
 } else {
-  await serveCallbacks({ store: (event) => boss.send(QUEUE, event) });
+  const insert = groupEvents((events) => boss.insert(events.map((data) => ({ name: QUEUE, data }))));
+  await serveCallbacks({ store: process.env['GROUPED'] === 'on' ? insert : (event) => boss.send(QUEUE, event) });
 }
