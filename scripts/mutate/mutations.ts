@@ -291,9 +291,9 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'spool: a segment is deleted before Redis has confirmed its events',
     edits: [
       {
-        file: 'packages/runtime/src/spool/spool.ts',
-        search: `    for (const { kind, items } of inBatches(records)) {`,
-        replace: `    await unlink(path).catch(orNullIfGone);\n    for (const { kind, items } of inBatches(records)) {`,
+        file: 'packages/runtime/src/spool/deliver-segment.ts',
+        search: `  for (const { kind, items } of inBatches(records)) {`,
+        replace: `  await unlink(path).catch(orNullIfGone);\n  for (const { kind, items } of inBatches(records)) {`,
       },
     ],
     noticedBy: [SPOOL_TEST],

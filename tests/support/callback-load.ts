@@ -33,13 +33,11 @@ async function carryOut({ label, count, perSecond }: LoadOrder): Promise<void> {
 }
 
 async function sendOne(index: number): Promise<Answered> {
-  const startMs = performance.now();
-  const status = await post(plan.callbacks[index] ?? { path: '', params: {} });
-  return { index, status, ms: Math.round(performance.now() - startMs) };
+  const answer = await post(plan.callbacks[index] ?? { path: '', params: {} });
+  return { index, ...answer };
 }
 
-/** @returns null when there was no answer */
-function post({ path, params }: SentCallback): Promise<number | null> {
+function post({ path, params }: SentCallback): Promise<Omit<Answered, 'index'>> {
   const { publicBaseUrl, targetUrl, token } = plan;
   const body = new URLSearchParams(params).toString();
   const headers = {
@@ -48,12 +46,16 @@ function post({ path, params }: SentCallback): Promise<number | null> {
     'x-twilio-signature': signRequest({ token, url: publicBaseUrl + path, params }),
   };
   return new Promise((resolve) => {
+    // From when a connection is free for it: what waits for one before that has not been sent.
+    let startMs = performance.now();
+    const end = (status: number | null) => resolve({ status, ms: Math.round(performance.now() - startMs) });
     const sent = request(targetUrl + path, { method: 'POST', agent, headers }, (response) => {
       response.resume();
-      response.once('close', () => resolve(response.statusCode ?? null));
+      response.once('close', () => end(response.statusCode ?? null));
     });
+    sent.once('socket', () => (startMs = performance.now()));
     sent.setTimeout(READ_TIMEOUT_MS, () => sent.destroy());
-    sent.once('error', () => resolve(null));
+    sent.once('error', () => end(null));
     sent.end(body);
   });
 }

@@ -1,6 +1,6 @@
 import type { InboundMessage, StatusEvent } from '@tickmark/domain';
 import { QueueTimeoutError, QueueUnavailableError, type Producers } from '@tickmark/queues';
-import { DeadlineExceededError, type Logger, type Spool } from '@tickmark/runtime';
+import { createErrorLogLimiter, DeadlineExceededError, type Logger, type Spool } from '@tickmark/runtime';
 import type { Commits } from './commits.ts';
 
 /** What Twilio sends, by the name under which it waits on disk. */
@@ -9,8 +9,8 @@ export type WebhookKind = 'status-callback' | 'inbound';
 /** Where something is durable: in Redis, or on this process's disk until Redis has it. */
 export type Durable = 'queued' | 'spooled';
 
-/** How often Redis is tried while something waits, how often it is told what waits, and the disk is searched for what dead processes left behind. */
-const DRAIN_MS = 500;
+const WATCH_MS = 500;
+/** How often Redis is told what waits on disk, and the disk is searched for what dead processes left behind. */
 const REPORT_MS = 5_000;
 const ADOPT_MS = 10_000;
 
@@ -40,68 +40,115 @@ export function deliverSpooled(producers: Pick<Producers, 'addStatusEvents' | 'a
  * for a Redis that is known to be away, until it answers again; then the disk is drained.
  */
 export function createCommitOrSpool({ commits, spool, producers, log }: CommitOrSpoolDeps): CommitOrSpool {
-  let isAway = false;
-  let isClosed = false;
-  let drainedMs = performance.now();
-  let reportedMs = Number.NEGATIVE_INFINITY;
+  const redis = watchRedis({ spool, producers, log });
+  const drainer = startDraining({ spool, redis, log });
 
   async function commit(kind: WebhookKind, item: object, commitToRedis: () => Promise<void>): Promise<Durable> {
-    if (!isAway) {
+    if (!redis.isAway()) {
       try {
         await commitToRedis();
         return 'queued';
       } catch (error) {
-        if (!isRedisAway(error)) throw error;
-        if (!isAway) log.warn({ err: error }, 'redis is away: callbacks and inbound messages wait on disk');
-        isAway = true;
+        if (!redis.blame(error)) throw error;
       }
     }
     await spool.append({ kind, item });
     return 'spooled';
   }
 
-  /** Workers take no message for absent whose callback may wait here. */
-  async function report(): Promise<void> {
-    if (performance.now() - reportedMs < REPORT_MS) return;
-    await producers.reportSpool({ instance: spool.instance, waiting: spool.waiting(), takenOver: spool.takenOver() });
-    reportedMs = performance.now();
-  }
-
-  async function drain(): Promise<void> {
-    const isDue = isAway || spool.waiting() > 0 || performance.now() - drainedMs >= ADOPT_MS;
-    try {
-      if (!isAway) await report();
-      if (!isDue) return;
-      await producers.ping();
-      // What comes from now on goes to Redis, while the disk is emptied.
-      isAway = false;
-      const delivered = await spool.drain();
-      drainedMs = performance.now();
-      if (delivered > 0) log.info({ delivered }, 'what waited on disk is in redis');
-    } catch (error) {
-      if (!isRedisAway(error)) log.error({ err: error }, 'what waits on disk could not be read or removed: it is tried again');
-      else isAway = true;
-    }
-  }
-
-  let timer: NodeJS.Timeout | undefined;
-  let draining = Promise.resolve();
-  const schedule = () => {
-    timer = setTimeout(() => {
-      draining = drain().finally(() => isClosed || schedule());
-    }, DRAIN_MS);
-  };
-  schedule();
-
   return {
     statusCallback: (event) => commit('status-callback', event, () => commits.statusCallback.commit(event)),
     inbound: (message) => commit('inbound', message, () => commits.inbound.commit(message)),
     async close() {
-      isClosed = true;
-      clearTimeout(timer);
-      await draining;
+      await drainer.stop();
+      await redis.stop();
+    },
+  };
+}
+
+interface WatchedRedis {
+  isAway(): boolean;
+  /** Whether it is Redis's fault. It counts as away then, until it answers. */
+  blame(error: unknown): boolean;
+  stop(): Promise<void>;
+}
+
+/** Knows whether Redis answers, whatever the disk does, and tells it what waits on the disk: workers take no message for absent whose callback may wait there. */
+function watchRedis({ spool, producers, log }: Omit<CommitOrSpoolDeps, 'commits'>): WatchedRedis {
+  const errors = createErrorLogLimiter({ log });
+  let away = false;
+  let reportedMs = Number.NEGATIVE_INFINITY;
+
+  function blame(error: unknown): boolean {
+    if (!isRedisAway(error)) return false;
+    if (!away) errors.error('redis away', error, 'redis takes nothing: callbacks and inbound messages wait on disk');
+    away = true;
+    return true;
+  }
+
+  async function report(): Promise<void> {
+    const takenOver = spool.takenOver();
+    await producers.reportSpool({ instance: spool.instance, waiting: spool.waiting(), takenOver });
+    reportedMs = performance.now();
+    // Not awaited: a disk that hangs must not keep Redis from being watched.
+    spool
+      .forget(takenOver)
+      .catch((error: unknown) => errors.error('spool folders', error, 'emptied folders of the spool could not be removed'));
+  }
+
+  const watching = repeat(async () => {
+    try {
+      if (away) await producers.ping();
+      away = false;
+      if (performance.now() - reportedMs >= REPORT_MS) await report();
+    } catch (error) {
+      if (!blame(error)) errors.error('spool report', error, 'what waits on disk could not be reported: it is tried again');
+    }
+  });
+
+  return {
+    isAway: () => away,
+    blame,
+    async stop() {
+      await watching.stop();
       const told = spool.waiting() === 0 ? producers.forgetSpool(spool.instance) : report();
       await told.catch((error: unknown) => log.warn({ err: error }, 'redis could not be told what waits on disk'));
+    },
+  };
+}
+
+/** Empties the disk while Redis is there: what waits at once, what other processes left behind every 10 s. */
+function startDraining({ spool, redis, log }: { spool: Spool<WebhookKind>; redis: WatchedRedis; log: Logger }) {
+  const errors = createErrorLogLimiter({ log });
+  let drainedMs = performance.now();
+  return repeat(async () => {
+    if (redis.isAway() || (spool.waiting() === 0 && performance.now() - drainedMs < ADOPT_MS)) return;
+    try {
+      const delivered = await spool.drain();
+      drainedMs = performance.now();
+      if (delivered > 0) log.info({ delivered }, 'what waited on disk is in redis');
+    } catch (error) {
+      if (!redis.blame(error)) errors.error('spool drain', error, 'what waits on disk could not be read or removed: it is tried again');
+    }
+  });
+}
+
+/** Twice a second, one run at a time. */
+function repeat(work: () => Promise<void>): { stop(): Promise<void> } {
+  let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
+  let running = Promise.resolve();
+  const schedule = () => {
+    timer = setTimeout(() => {
+      running = work().finally(() => isStopped || schedule());
+    }, WATCH_MS);
+  };
+  schedule();
+  return {
+    async stop() {
+      isStopped = true;
+      clearTimeout(timer);
+      await running;
     },
   };
 }

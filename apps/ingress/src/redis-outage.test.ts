@@ -1,6 +1,7 @@
+import { open, readdir } from 'node:fs/promises';
 import { messageIdFor } from '@tickmark/domain';
 import { createProducers, DEADLINES } from '@tickmark/queues';
-import { captureLogger, openTcpGate, randomPhone, testRedis, waitFor, type TcpGate } from '@tickmark/testing';
+import { captureLogger, openTcpGate, randomPhone, testFolder, testRedis, waitFor, type TcpGate } from '@tickmark/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   createIngressHarness,
@@ -73,7 +74,7 @@ describe('without Redis', () => {
     await gate.open();
     await waitFor(async () => (await post()).status === 202, { message: 'the ingress to accept again' });
     await waitFor(() => ready());
-    await waitFor(async () => (await ingress.metrics.registry.metrics()).includes('tickmark_spooled_events 0'));
+    await ingress.untilSpoolIsEmpty();
     const { messages, events, inbound: received } = await ingress.enqueued();
     expect(messages.length).toBeGreaterThan(0);
     expect([events.length, received.length]).toEqual([1, 1]);
@@ -130,13 +131,13 @@ describe('without Redis', () => {
     // Sooner than any of them could have given Redis up.
     expect(Math.min(...jobs.map(({ durationMs }) => durationMs))).toBeLessThan(DEADLINES.commitMs);
     await gate.open();
-    await waitFor(async () => (await ingress.metrics.registry.metrics()).includes('tickmark_spooled_events 0'));
+    await ingress.untilSpoolIsEmpty();
     expect(new Set((await ingress.enqueued()).events.map(({ messageSid }) => messageSid)).size).toBe(21);
   });
 
   it('confirms nothing that neither Redis nor the disk took', async () => {
     await gate.close();
-    const full = await createIngressHarness({ redisUrl: gate.url, spoolBytesMax: 100 });
+    const full = await createIngressHarness({ redisUrl: gate.url, spool: { bytesMax: 100 } });
     try {
       const answer = await timed(full.webhook(statusPath(), statusCallback(full)));
       expect(answer).toMatchObject({
@@ -147,6 +148,25 @@ describe('without Redis', () => {
     } finally {
       await full.close();
     }
+  });
+
+  it('confirms webhooks again as soon as Redis is back, also while the disk hangs', async () => {
+    const dir = testFolder('spool');
+    let goOn = () => {};
+    const goesOn = new Promise<void>((resolve) => (goOn = resolve));
+    const openFile = async (path: string, flags: string) => Object.assign(await open(path, flags), { datasync: () => goesOn });
+    const hanging = await createIngressHarness({ redisUrl: gate.url, spool: { dir, openFile } });
+    const confirmed = async () => (await hanging.webhook(statusPath(), statusCallback(hanging))).status === 204;
+    await waitFor(confirmed);
+    for (let time = 0; time < 2; time++) {
+      await gate.close();
+      expect((await timed(hanging.webhook(statusPath(), statusCallback(hanging)))).status).toBe(503);
+      await gate.open();
+      await waitFor(confirmed, { timeoutMs: 20_000, message: 'Redis to be used again' });
+    }
+    goOn();
+    await waitFor(async () => !(await readdir(dir, { recursive: true })).some((name) => name.endsWith('.seg')), { timeoutMs: 20_000 });
+    await hanging.close();
   });
 
   it('says that nothing was accepted when the marker of a key does not come', async () => {
@@ -170,7 +190,7 @@ describe('without Redis', () => {
       expect((await waiting.post({ to: randomPhone(), body: 'x' })).json.error.code).toBe('QUEUE_UNAVAILABLE');
       await late.open();
       await waitFor(async () => (await waiting.post({ to: randomPhone(), body: 'x' })).status === 202);
-      await waitFor(async () => (await waiting.metrics.registry.metrics()).includes('tickmark_spooled_events 0'));
+      await waiting.untilSpoolIsEmpty();
       const { messages, events } = await waiting.enqueued();
       expect(messages.length).toBeGreaterThan(0);
       expect(events).toHaveLength(1);

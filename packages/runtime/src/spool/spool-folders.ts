@@ -1,9 +1,12 @@
 import { appendFile, mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { ErrorLogLimiter } from '../error-log-limiter.ts';
 import { isGone, markOf, type ProcessMark } from './spool-owner.ts';
-import { syncFolder } from './spool-segment.ts';
+import { orNullIfGone, syncFolder } from './spool-segment.ts';
 
 const OWNER_FILE = 'owner.json';
+/** What processes call their folders; a volume may hold others, such as `lost+found`. */
+const INSTANCE = /^[0-9a-f]{12}$/;
 const QUARANTINE = 'damaged';
 
 /** A folder without an owner file this long after it was made was left by a process that died between the two. */
@@ -31,19 +34,40 @@ export interface Adopted {
   segments: string[];
 }
 
-/** Moves the segments of processes that are gone into a folder of ours. Each is moved by a rename, so that of several that try one gets it. */
-export async function adoptOrphans(dir: string, own: string): Promise<Adopted> {
+/**
+ * Moves the segments of processes that are gone into a folder of ours. Each is moved by a rename, so that of several that try one gets it.
+ * A folder that cannot be read keeps nobody from the others. The emptied ones stay until they are removed.
+ */
+export async function adoptOrphans(dir: string, own: string, errors: ErrorLogLimiter): Promise<Adopted> {
   const adopted: Adopted = { instances: [], segments: [] };
-  for (const name of (await readdir(dir)).toSorted()) {
+  for (const name of (await readdir(dir)).filter((entry) => INSTANCE.test(entry)).toSorted()) {
     const folder = join(dir, name);
-    // oxlint-disable-next-line no-await-in-loop -- few, and in order
-    if (name === QUARANTINE || folder === own || !(await isOrphaned(folder))) continue;
-    // oxlint-disable-next-line no-await-in-loop -- as above
-    adopted.segments.push(...(await takeSegments(folder, own)));
-    adopted.instances.push(name);
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- few, and in order
+      if (folder === own || !(await isOrphaned(folder))) continue;
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      adopted.segments.push(...(await takeSegments(folder, own)));
+      adopted.instances.push(name);
+    } catch (error) {
+      errors.error('spool orphan', error, `what another process left behind in ${folder} cannot be taken: give this process the right to`);
+    }
   }
-  if (adopted.segments.length > 0) await syncFolder(own);
+  if (adopted.segments.length > 0) {
+    await syncFolder(own).catch((error: unknown) =>
+      errors.error('spool folder', error, 'what was taken over may be there again after a crash'),
+    );
+  }
   return adopted;
+}
+
+/** Should an owner live after all, it learned of this by SegmentTakenError and makes its folder anew. */
+export async function removeTakenFolders(dir: string, instances: readonly string[]): Promise<void> {
+  for (const folder of instances.map((instance) => join(dir, instance))) {
+    // oxlint-disable-next-line no-await-in-loop -- few
+    await rm(join(folder, OWNER_FILE), { force: true });
+    // oxlint-disable-next-line no-await-in-loop -- few
+    await rmdir(folder).catch(() => undefined);
+  }
 }
 
 async function isOrphaned(folder: string): Promise<boolean> {
@@ -65,7 +89,7 @@ async function readOwner(folder: string): Promise<ProcessMark | null> {
 
 async function takeSegments(folder: string, own: string): Promise<string[]> {
   const taken: string[] = [];
-  const names = await readdir(folder).catch(() => []);
+  const names = (await readdir(folder).catch(orNullIfGone)) ?? [];
   for (const name of names.filter((file) => file.endsWith('.seg')).toSorted()) {
     const path = join(own, `${basename(folder)}-${name}`);
     // oxlint-disable-next-line no-await-in-loop -- few, and in order
@@ -75,9 +99,6 @@ async function takeSegments(folder: string, own: string): Promise<string[]> {
     );
     if (isOurs) taken.push(path);
   }
-  // Should its owner live after all, it learns of this by SegmentTakenError and makes the folder anew.
-  await rm(join(folder, OWNER_FILE), { force: true });
-  await rmdir(folder).catch(() => undefined);
   return taken;
 }
 

@@ -1,4 +1,4 @@
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { open, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** What the segment needs of a file; a test stands in a disk that forgets what was not flushed. */
@@ -23,13 +23,27 @@ export interface Segment {
   /** Resolves when the bytes are on disk, under the name of this segment. @throws SegmentTakenError, or what the file system throws */
   append(bytes: Buffer): Promise<void>;
   close(): Promise<void>;
+  /** Closes it and takes its name away. */
+  remove(): Promise<void>;
 }
 
 export async function createSegment(path: string, openFile: OpenFile): Promise<Segment> {
   const file = await openFile(path, 'ax');
-  const { ino } = await file.stat();
-  // The name is durable too.
-  await syncFolder(dirname(path));
+  const remove = async () => {
+    await Promise.allSettled([file.close(), unlink(path)]);
+  };
+  try {
+    const { ino } = await file.stat();
+    // The name is durable too.
+    await syncFolder(dirname(path));
+    return segmentOf(path, file, ino, remove);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+function segmentOf(path: string, file: SegmentFile, ino: number, remove: () => Promise<void>): Segment {
   const segment: Segment = {
     path,
     bytes: 0,
@@ -41,8 +55,14 @@ export async function createSegment(path: string, openFile: OpenFile): Promise<S
       segment.bytes += bytes.length;
     },
     close: () => file.close(),
+    remove,
   };
   return segment;
+}
+
+export function orNullIfGone(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT') return null;
+  throw error;
 }
 
 /** Makes names that were given or taken in a folder survive a power failure. */

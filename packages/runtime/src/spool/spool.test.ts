@@ -45,6 +45,8 @@ async function open(options: Partial<SpoolOptions<Kind>> = {}): Promise<Spool<Ki
   return spool;
 }
 
+const GONE = '0123456789ab';
+
 const status = (item: unknown) => ({ kind: 'status' as const, item });
 const segments = async () =>
   (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.seg')).map((name) => join(dir, name));
@@ -55,9 +57,9 @@ async function leaveBehind(lines: string): Promise<void> {
   const child = spawn(process.execPath, ['--version']);
   const mark = markOf(child.pid ?? 0);
   await once(child, 'exit');
-  await mkdir(join(dir, 'gone'));
-  await writeFile(join(dir, 'gone', 'owner.json'), JSON.stringify(mark));
-  await writeFile(join(dir, 'gone', '00000001.seg'), lines);
+  await mkdir(join(dir, GONE));
+  await writeFile(join(dir, GONE, 'owner.json'), JSON.stringify(mark));
+  await writeFile(join(dir, GONE, '00000001.seg'), lines);
 }
 
 describe('what was appended', () => {
@@ -107,8 +109,8 @@ describe('what was appended', () => {
     await appending;
     const [segment = ''] = await segments();
     await disk.loseUnflushed(segment);
-    await rename(join(segment, '..'), join(dir, 'gone'));
-    await writeFile(join(dir, 'gone', 'owner.json'), JSON.stringify({ ...markOf(process.pid), startTicks: '1', bootId: 'another boot' }));
+    await rename(join(segment, '..'), join(dir, GONE));
+    await writeFile(join(dir, GONE, 'owner.json'), JSON.stringify({ ...markOf(process.pid), startTicks: '1', bootId: 'another boot' }));
     await (await open()).drain();
     expect(delivered).toEqual(confirmed);
   });
@@ -124,21 +126,23 @@ describe('what a process left behind that is gone', () => {
     await leaveBehind(`${line}${line.slice(0, 9)}{"torn`);
     const successor = await open();
     expect(successor.waiting()).toBe(1);
-    expect(successor.takenOver()).toEqual(['gone']);
+    expect(successor.takenOver()).toEqual([GONE]);
     expect(await successor.drain()).toBe(1);
     expect(delivered).toEqual(['whole']);
-    expect(await readFile(join(dir, 'damaged', 'gone-00000001.seg'), 'utf8')).toContain('torn');
-    expect(await readdir(dir)).not.toContain('gone');
+    expect(await readFile(join(dir, 'damaged', `${GONE}-00000001.seg`), 'utf8')).toContain('torn');
+    await successor.forget(successor.takenOver());
+    expect(successor.takenOver()).toEqual([]);
+    expect(await readdir(dir)).not.toContain(GONE);
   });
 
   it('keeps nobody from starting when only half of its owner was written down', async () => {
     await leaveBehind('');
-    await writeFile(join(dir, 'gone', 'owner.json'), '{"pi');
+    await writeFile(join(dir, GONE, 'owner.json'), '{"pi');
     const spool = await open();
     expect(spool.takenOver()).toEqual([]);
-    await utimes(join(dir, 'gone'), 0, 0);
+    await utimes(join(dir, GONE), 0, 0);
     await spool.drain();
-    expect(spool.takenOver()).toEqual(['gone']);
+    expect(spool.takenOver()).toEqual([GONE]);
   });
 
   it('goes to one of many that try at once', async () => {
@@ -164,12 +168,14 @@ describe('what a process left behind that is gone', () => {
 it('a process that another one believed dead loses nothing: what is not read there is written anew', async () => {
   const spool = await open();
   await spool.append(status(1));
-  const [segment = ''] = await segments();
-  await mkdir(join(dir, 'thief'));
-  await rename(segment, join(dir, 'thief', 'taken.seg'));
+  await writeFile(join(dir, spool.instance, 'owner.json'), JSON.stringify({ ...markOf(process.pid), bootId: 'another boot' }));
+  const heir = await open();
+  expect(heir.takenOver()).toEqual([spool.instance]);
   await spool.append(status(2));
-  expect(await spool.drain()).toBeGreaterThanOrEqual(1);
-  expect(delivered).toContain(2);
+  await heir.forget(heir.takenOver());
+  await spool.append(status(3));
+  await Promise.all([heir.drain(), spool.drain()]);
+  expect(new Set(delivered)).toEqual(new Set([1, 2, 3]));
 });
 
 it('a damaged line is put aside alone', async () => {
@@ -181,6 +187,33 @@ it('a damaged line is put aside alone', async () => {
   expect(await spool.drain()).toBe(2);
   expect(delivered).toEqual([{ n: 1 }, { n: 3 }]);
   expect(logger.lines().filter(({ msg }) => String(msg).includes('damaged'))).toHaveLength(1);
+});
+
+it('a damaged line is put aside once, however often the others have to wait', async () => {
+  let failures = 3;
+  const spool = await open({ deliver: async () => (failures-- > 0 ? Promise.reject(new Error('redis is full')) : undefined) });
+  await spool.append(status(1));
+  await appendFile(await onlySegment(), 'torn\n');
+  for (let time = 0; time < 3; time++) await expect(spool.drain()).rejects.toThrow('full');
+  expect(await spool.drain()).toBe(1);
+  const [file = ''] = await readdir(join(dir, 'damaged'));
+  expect(await readFile(join(dir, 'damaged', file), 'utf8')).toBe('torn\n');
+});
+
+it('a full disk is not filled with files that hold nothing, and the process says why it takes nothing', async () => {
+  let isFull = true;
+  const openFile: OpenFile = async (path, flags) => {
+    const file = await openOnDisk(path, flags);
+    const append = file.appendFile.bind(file);
+    return Object.assign(file, { appendFile: async (bytes: Buffer) => (isFull ? Promise.reject(new Error('ENOSPC')) : append(bytes)) });
+  };
+  const spool = await open({ openFile });
+  for (let time = 0; time < 20; time++) await expect(spool.append(status(time))).rejects.toThrow('ENOSPC');
+  expect(await segments()).toEqual([]);
+  expect(spool.problem()).toContain('ENOSPC');
+  isFull = false;
+  await spool.append(status('kept'));
+  expect(spool.problem()).toBeNull();
 });
 
 it('beyond its share of the disk nothing is taken, and again when there is room', async () => {
@@ -232,12 +265,23 @@ it('a disk that hangs keeps nobody waiting, and is written to again when it goes
   expect(answers.map((answer) => answer.status === 'rejected' && answer.reason instanceof DeadlineExceededError)).toEqual(
     Array(100).fill(true),
   );
+  expect(spool.problem()).toContain('does not answer');
   isHanging = false;
   goOn();
   await spool.append(status('kept'));
   await spool.drain();
   // The first one was being written; the others had not been given to the disk, and never are.
   expect(delivered).toEqual([0, 'kept']);
+});
+
+it('other folders of the volume are left alone', async () => {
+  await mkdir(join(dir, 'lost+found'));
+  await utimes(join(dir, 'lost+found'), 0, 0);
+  const spool = await open();
+  expect(spool.takenOver()).toEqual([]);
+  await spool.append(status(1));
+  expect(await spool.drain()).toBe(1);
+  expect(await readdir(dir)).toContain('lost+found');
 });
 
 it('a folder that cannot be written to is refused at the start', async () => {

@@ -1,26 +1,28 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, unlink } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DeadlineExceededError } from '../deadline.ts';
+import { createErrorLogLimiter, type ErrorLogLimiter } from '../error-log-limiter.ts';
 import type { Failpoints } from '../failpoints.ts';
 import { createGroupCommit } from '../group-commit.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
-import { adoptOrphans, claimFolder, quarantine } from './spool-folders.ts';
-import { decodeRecords, encodeRecord, type SpoolRecord } from './spool-records.ts';
+import { deliverSegment } from './deliver-segment.ts';
+import { adoptOrphans, claimFolder, removeTakenFolders } from './spool-folders.ts';
+import { encodeRecord, type SpoolRecord } from './spool-records.ts';
 import { createSegment, openOnDisk, SegmentTakenError, type OpenFile, type Segment } from './spool-segment.ts';
 
 /** A segment that is this large is followed by the next one. */
 const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
-
-/** Together at most this much is delivered at once: less than a job may hold. */
-const DELIVERY_ITEMS_MAX = 500;
-const DELIVERY_BYTES_MAX = 192 * 1024;
 
 /**
  * The longest wait for the disk. One that hangs (a network volume that is away) must not collect callers without end; with the 1.5 s
  * that Redis had before, Twilio has not given up yet.
  */
 const APPEND_MS_MAX = 2_000;
+
+/** What kept the disk from taking an event may be over: whoever is sent nothing because of it cannot find out. */
+const PROBLEM_MS = 10_000;
 
 /** Nothing more fits on the share of the disk that the spool may use; nothing was written. */
 export class SpoolFullError extends Error {
@@ -59,11 +61,13 @@ export interface Spool<K extends string> {
   drain(): Promise<number>;
   /** Events that wait. */
   waiting(): number;
-  /** Why the last event was not taken; null when it was, or when there may be room again. */
+  /** Why an event was not taken within the last 10 s; null when one was taken since, or there may be room again. */
   problem(): string | null;
-  /** The name of this process's own folder, and of those that it took over so far. */
+  /** The name of this process's own folder. */
   readonly instance: string;
+  /** The names of the folders of processes that are gone, of which it took what waited. They stay until they are forgotten. */
   takenOver(): readonly string[];
+  forget(instances: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -85,8 +89,9 @@ export async function openSpool<K extends string>(options: SpoolOptions<K>): Pro
 class DiskSpool<K extends string> implements Spool<K> {
   readonly #options: SpoolOptions<K>;
   readonly instance: string;
-  readonly #takenOver: string[] = [];
-  #problem: string | null = null;
+  readonly #errors: ErrorLogLimiter;
+  readonly #takenOver = new Set<string>();
+  #problem: { reason: string; atMs: number } | null = null;
   readonly #commit: ReturnType<typeof createGroupCommit<Buffer, void>>;
   #current: (Segment & { events: number }) | undefined;
   #closed: Closed[] = [];
@@ -97,20 +102,28 @@ class DiskSpool<K extends string> implements Spool<K> {
   constructor(options: SpoolOptions<K>, instance: string) {
     this.#options = options;
     this.instance = instance;
+    this.#errors = createErrorLogLimiter({ log: options.log });
     this.#commit = createGroupCommit<Buffer, void>({
       site: 'spool',
       metrics: options.metrics,
       deadlineMs: APPEND_MS_MAX,
       sizeOf: (line) => line.length,
       flush: async (lines) => {
-        await this.#inTurn(() => this.#writeOrSayWhyNot(lines));
+        await this.#inTurn(() => this.#write(lines));
+        this.#problem = null;
         return lines.map(() => ({ ok: true, value: undefined }));
       },
     });
   }
 
-  append(record: SpoolRecord<K>): Promise<void> {
-    return this.#commit.commit(encodeRecord(record));
+  async append(record: SpoolRecord<K>): Promise<void> {
+    try {
+      await this.#commit.commit(encodeRecord(record));
+    } catch (error) {
+      const reason = error instanceof DeadlineExceededError ? 'the disk does not answer' : String(error);
+      this.#problem = { reason: `the spool takes nothing: ${reason}`, atMs: performance.now() };
+      throw error;
+    }
   }
 
   async drain(): Promise<number> {
@@ -119,11 +132,11 @@ class DiskSpool<K extends string> implements Spool<K> {
     let delivered = 0;
     for (const segment of this.#closed.slice()) {
       // oxlint-disable-next-line no-await-in-loop -- the oldest first
-      delivered += await this.#deliver(segment);
+      delivered += await deliverSegment(segment.path, this.#options);
       this.#closed = this.#closed.filter((other) => other !== segment);
-      this.#problem = null;
       this.#showWaiting();
     }
+    this.#problem = null;
     return delivered;
   }
 
@@ -132,11 +145,16 @@ class DiskSpool<K extends string> implements Spool<K> {
   }
 
   problem(): string | null {
-    return this.#problem;
+    return this.#problem !== null && performance.now() - this.#problem.atMs < PROBLEM_MS ? this.#problem.reason : null;
   }
 
   takenOver(): readonly string[] {
-    return this.#takenOver;
+    return [...this.#takenOver];
+  }
+
+  async forget(instances: readonly string[]): Promise<void> {
+    await removeTakenFolders(this.#options.dir, instances);
+    for (const instance of instances) this.#takenOver.delete(instance);
   }
 
   async close(): Promise<void> {
@@ -146,26 +164,17 @@ class DiskSpool<K extends string> implements Spool<K> {
 
   async adopt(): Promise<void> {
     const { dir, log } = this.#options;
-    const { instances, segments } = await adoptOrphans(dir, join(dir, this.instance));
-    this.#takenOver.push(...instances);
+    const { instances, segments } = await adoptOrphans(dir, join(dir, this.instance), this.#errors);
+    for (const instance of instances) this.#takenOver.add(instance);
     for (const path of segments) {
       // oxlint-disable-next-line no-await-in-loop -- one file in memory at a time
-      const content = await readFile(path);
-      const events = content.filter((byte) => byte === 10).length;
-      this.#closed.push({ path, bytes: content.length, events });
+      const content = await readFile(path).catch(() => null);
+      // One that cannot be read now waits all the same: its delivery says why.
+      const events = content?.filter((byte) => byte === 10).length ?? 1;
+      this.#closed.push({ path, bytes: content?.length ?? 0, events });
       log.warn({ path, events }, 'events were taken over that another process left behind on disk');
     }
     this.#showWaiting();
-  }
-
-  async #writeOrSayWhyNot(lines: readonly Buffer[]): Promise<void> {
-    try {
-      await this.#write(lines);
-      this.#problem = null;
-    } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error);
-      throw error;
-    }
   }
 
   async #write(lines: readonly Buffer[]): Promise<void> {
@@ -201,27 +210,10 @@ class DiskSpool<K extends string> implements Spool<K> {
     const segment = this.#current;
     if (segment === undefined) return;
     this.#current = undefined;
+    // Where nothing was confirmed nothing is kept: a disk that is full for hours must not be filled with empty files.
+    if (segment.events === 0) return segment.remove();
     this.#closed.push(segment);
     await segment.close();
-  }
-
-  async #deliver({ path }: Closed): Promise<number> {
-    const { deliver, failpoints, log } = this.#options;
-    const content = await readFile(path).catch(orNullIfGone);
-    // Taken by another process, which delivers it.
-    if (content === null) return 0;
-    const { records, damaged } = decodeRecords<K>(content);
-    if (damaged.length > 0) {
-      const kept = await quarantine(this.#options.dir, path, damaged);
-      log.error({ kept, lines: damaged.length }, 'lines of the spool are damaged; they were put aside, the others are delivered');
-    }
-    for (const { kind, items } of inBatches(records)) {
-      // oxlint-disable-next-line no-await-in-loop -- in their order, and the same batches again after a crash
-      await deliver(kind, items);
-    }
-    await failpoints.reach('spool-before-delete');
-    await unlink(path).catch(orNullIfGone);
-    return records.length;
   }
 
   #bytes(): number {
@@ -237,25 +229,4 @@ class DiskSpool<K extends string> implements Spool<K> {
     this.#turn = result.catch(() => undefined);
     return result;
   }
-}
-
-function orNullIfGone(error: NodeJS.ErrnoException): null {
-  if (error.code === 'ENOENT') return null;
-  throw error;
-}
-
-/** Of one kind each, in the order of the records, and the same for the same records: a delivery that is repeated is recognised. */
-function inBatches<K extends string>(records: readonly SpoolRecord<K>[]): { kind: K; items: unknown[] }[] {
-  const batches: { kind: K; items: unknown[]; bytes: number }[] = [];
-  for (const { kind, item } of records) {
-    const bytes = Buffer.byteLength(JSON.stringify(item));
-    const open = batches.findLast((batch) => batch.kind === kind);
-    if (open && open.items.length < DELIVERY_ITEMS_MAX && open.bytes + bytes <= DELIVERY_BYTES_MAX) {
-      open.items.push(item);
-      open.bytes += bytes;
-    } else {
-      batches.push({ kind, items: [item], bytes });
-    }
-  }
-  return batches;
 }
