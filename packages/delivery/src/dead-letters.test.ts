@@ -13,7 +13,7 @@ it.each([
   ['discards', discardDeadLetters],
 ])('who %s all letters locks them in the order of their ids: two operators never wait for each other', async (_name, change) => {
   for (const jobId of ['a/0', 'a/1']) await insertDeadLetter(room.db, { queue: 'intake', jobId, payload: {}, reason: 'x' });
-  const [first, second] = (await listDeadLetters(room.db, { queue: null, limit: 2 })).map(({ id }) => id);
+  const [first = 0, second = 0] = (await listDeadLetters(room.db, { queue: null, limit: 2 })).map(({ id }) => id);
   // Changed last, and so read last by who reads the table as it lies on disk.
   await room.db.sql`UPDATE dead_letters SET reason = 'y' WHERE id = ${first}`;
   const { changing } = await room.db.sql.begin(async (tx) => {
