@@ -95,6 +95,15 @@ it('a payload that this release does not understand stays, with the reason, and 
   expect(await letters()).toMatchObject([{ ...refused, messageId: id }, refused]);
 });
 
+it('one that is too large for its queue stays, with the reason, and keeps no other back', async () => {
+  const details = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`Detail${index}`, 'x'.repeat(16_000)]));
+  await keep('inbound', inboundMessage({ details }));
+  await keep('inbound', inboundMessage());
+  await retryAll();
+  expect(await returnDeadLetters(harness.deps)).toBe(1);
+  expect(await letters()).toMatchObject([{ retryRequestedAt: null, reason: expect.stringContaining('exceeds 524288 bytes') }]);
+});
+
 async function payloadOf(id: number | undefined): Promise<unknown> {
   const [row] = await harness.db.sql`SELECT payload FROM dead_letters WHERE id = ${id ?? 0}`;
   return row?.['payload'];

@@ -25,16 +25,31 @@ export async function returnDeadLetters({
   let returned = 0;
   for (const { id, queue, payload } of await findRequestedLetters(db, { limit: PASS_LETTERS_MAX })) {
     // oxlint-disable-next-line no-await-in-loop -- one at a time: most often there is one, and a queue that is away is noticed with the first
-    if (await producers.addDeadLetter({ id, queue, item: payload })) {
+    const refused = await giveBack(producers, { id, queue, item: payload });
+    if (refused === null) {
       // oxlint-disable-next-line no-await-in-loop -- as above
       await deleteRequestedLetter(db, id);
       returned += 1;
     } else {
       // oxlint-disable-next-line no-await-in-loop -- as above
-      await refuseRetry(db, id, NOT_UNDERSTOOD);
-      log.warn({ letter: id, queue }, 'dead letter cannot be tried again: its payload is not understood');
+      await refuseRetry(db, id, refused);
+      log.warn({ letter: id, queue, reason: refused }, 'dead letter cannot be tried again');
     }
   }
   if (returned > 0) log.info({ returned }, 'dead letters given back to their queues');
   return returned;
+}
+
+/** @returns null when the queue has it, else the reason for which this letter, and no other, cannot be given back. Rejects while Redis is away */
+async function giveBack(
+  producers: Pick<Producers, 'addDeadLetter'>,
+  letter: Parameters<Producers['addDeadLetter']>[0],
+): Promise<string | null> {
+  try {
+    return (await producers.addDeadLetter(letter)) ? null : NOT_UNDERSTOOD;
+  } catch (error) {
+    // Larger than a job may be.
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
 }

@@ -63,7 +63,7 @@ export interface Producers {
    * Gives an item that was kept as a dead letter back to its queue, as a job of its own. Named after the letter, not after its content: a job
    * of the same content that is just failing must not be taken for this one.
    *
-   * @returns false when this release does not understand the item; nothing was added then
+   * @returns false when this release does not understand the item; nothing was added then. Rejects with a RangeError when it is too large
    */
   addDeadLetter(letter: { id: number; queue: string; item: unknown }): Promise<boolean>;
   /**
