@@ -1,8 +1,9 @@
 import { insertDeadLetter, type Database } from '@tickmark/delivery';
+import type { DeadLetterQueue } from '@tickmark/domain';
 import type { Logger, Metrics, Settled } from '@tickmark/runtime';
 
 export interface FailedBatch<T> {
-  queue: 'intake' | 'send-outcome' | 'status-callback' | 'inbound';
+  queue: DeadLetterQueue;
   jobId: string;
   items: readonly T[];
   /** One result per item, in order. */

@@ -1,6 +1,7 @@
 export * from './accepted-message.ts';
 export * from './api-errors.ts';
 export * from './cancel-result.ts';
+export * from './dead-letter-queues.ts';
 export * from './describe-error.ts';
 export { ERROR_CLASSES, RETRY_DECISIONS, type ErrorClass, type RetryDecision } from './error-classes.ts';
 export * from './ids.ts';

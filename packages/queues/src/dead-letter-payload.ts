@@ -1,46 +1,24 @@
-import { QUEUES } from './names.ts';
-import {
-  inboundPayloadSchema,
-  intakePayloadSchema,
-  sendOutcomePayloadSchema,
-  statusCallbackPayloadSchema,
-  type InboundPayload,
-  type IntakePayload,
-  type SendOutcomePayload,
-  type StatusCallbackPayload,
-} from './payloads.ts';
+import { DEAD_LETTER_QUEUES, type DeadLetterQueue } from '@tickmark/domain';
+import type { z } from 'zod';
+import { inboundPayloadSchema, intakePayloadSchema, sendOutcomePayloadSchema, statusCallbackPayloadSchema } from './payloads.ts';
+
+/** How a job is made again of an item that was kept: of a batch its one item, of what is no batch the whole payload. */
+const LETTERS = {
+  intake: { schema: intakePayloadSchema, toJob: (item: unknown) => ({ v: 1, messages: [item] }) },
+  'status-callback': { schema: statusCallbackPayloadSchema, toJob: (item: unknown) => ({ v: 1, events: [item] }) },
+  inbound: { schema: inboundPayloadSchema, toJob: (item: unknown) => ({ v: 1, messages: [item] }) },
+  'send-outcome': { schema: sendOutcomePayloadSchema, toJob: (item: unknown) => item },
+} satisfies Record<DeadLetterQueue, { schema: z.ZodType; toJob: (item: unknown) => unknown }>;
 
 /** A job of one item, as its queue takes it. */
-export type DeadLetterJob =
-  | { queue: typeof QUEUES.intake; payload: IntakePayload }
-  | { queue: typeof QUEUES.statusCallback; payload: StatusCallbackPayload }
-  | { queue: typeof QUEUES.inbound; payload: InboundPayload }
-  | { queue: typeof QUEUES.sendOutcome; payload: SendOutcomePayload };
+export type DeadLetterJob = { [Q in DeadLetterQueue]: { queue: Q; payload: z.infer<(typeof LETTERS)[Q]['schema']> } }[DeadLetterQueue];
 
-/**
- * Makes a job again of an item that was kept as a dead letter: of a batch its one item, of what is no batch the whole payload.
- *
- * @returns null when this release does not understand the item, or knows no such queue
- */
+/** @returns null when this release does not understand the item, or knows no such queue */
 export function toDeadLetterJob(queue: string, item: unknown): DeadLetterJob | null {
-  switch (queue) {
-    case QUEUES.intake: {
-      const { data } = intakePayloadSchema.safeParse({ v: 1, messages: [item] });
-      return data ? { queue, payload: data } : null;
-    }
-    case QUEUES.statusCallback: {
-      const { data } = statusCallbackPayloadSchema.safeParse({ v: 1, events: [item] });
-      return data ? { queue, payload: data } : null;
-    }
-    case QUEUES.inbound: {
-      const { data } = inboundPayloadSchema.safeParse({ v: 1, messages: [item] });
-      return data ? { queue, payload: data } : null;
-    }
-    case QUEUES.sendOutcome: {
-      const { data } = sendOutcomePayloadSchema.safeParse(item);
-      return data ? { queue, payload: data } : null;
-    }
-    default:
-      return null;
-  }
+  const known = DEAD_LETTER_QUEUES.find((name) => name === queue);
+  if (known === undefined) return null;
+  const { schema, toJob } = LETTERS[known];
+  const { data } = schema.safeParse(toJob(item));
+  // Queue and schema are of one entry, which the compiler does not follow through the union.
+  return data === undefined ? null : ({ queue: known, payload: data } as DeadLetterJob);
 }

@@ -1,4 +1,5 @@
 import type { DeadLetterShown } from '@tickmark/delivery';
+import { DEAD_LETTER_QUEUES } from '@tickmark/domain';
 import { Argument, type Command } from 'commander';
 import type { CliContext } from '../cli-context.ts';
 import { CliError } from '../cli-error.ts';
@@ -7,9 +8,6 @@ import { withDatabase } from '../with-database.ts';
 
 const ACTIONS = ['list', 'retry', 'discard'] as const;
 type Action = (typeof ACTIONS)[number];
-
-/** Those that keep what they cannot carry out. */
-const QUEUES = ['intake', 'status-callback', 'inbound', 'send-outcome'];
 
 /** Listed at most: nobody judges more of them one by one. */
 const LIST_MAX = 500;
@@ -34,7 +32,7 @@ export function addDeadLettersCommand(program: Command, context: CliContext): vo
     )
     .argument('[ids...]', 'numbers of dead letters, as the list shows them')
     .description('list what could not be carried out, try it again or discard it')
-    .option('--queue <name>', `only those of one queue: ${QUEUES.join(', ')}`)
+    .option('--queue <name>', `only those of one queue: ${DEAD_LETTER_QUEUES.join(', ')}`)
     .option('--all', 'with retry or discard: all of them, or all of --queue')
     .option('--reason <text>', 'why, for the audit log')
     .option('--by <name>', 'who, for the audit log; default: the user of the operating system')
@@ -48,7 +46,9 @@ export function addDeadLettersCommand(program: Command, context: CliContext): vo
 }
 
 function findComplaint(action: Action, ids: readonly string[], { queue, all, reason }: DeadLetterOptions): string | null {
-  if (queue !== undefined && !QUEUES.includes(queue)) return `no queue "${queue}" keeps dead letters: ${QUEUES.join(', ')} do`;
+  if (queue !== undefined && !DEAD_LETTER_QUEUES.some((name) => name === queue)) {
+    return `no queue "${queue}" keeps dead letters: ${DEAD_LETTER_QUEUES.join(', ')} do`;
+  }
   if (action === 'list') return ids.length === 0 && !all ? null : 'list takes neither numbers nor --all: leave them out';
   if (ids.some((id) => !/^\d{1,15}$/.test(id))) return 'a dead letter is named by its number, as tickmark dead-letters shows it';
   if ((ids.length === 0) === (all === undefined)) return `say which: numbers of dead letters, or --all`;
