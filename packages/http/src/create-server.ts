@@ -78,7 +78,7 @@ export interface HttpTimeouts {
 }
 
 /** Measured: with Fastify's defaults slow headers, slow bodies and silent connections all stay open; with these they end within 5 s. */
-const TIMEOUTS: HttpTimeouts = {
+export const TIMEOUTS: HttpTimeouts = {
   requestTimeoutMs: 4_500,
   headersTimeoutMs: 3_000,
   connectionTimeoutMs: 15_000,
