@@ -401,7 +401,7 @@ export const CONFIG_KEYS = {
     section: 'Sending',
     type: textValue(),
     namesFile: true,
-    help: 'A file of words, one per line, by which a recipient opts out. Absent: the built-in ones, in twenty languages.',
+    help: 'A file of words, one per line, by which a recipient opts out. Absent: the built-in ones, in eighteen languages.',
     notes: [
       'A whole message that is such a word, whatever its case, accents and signs, suppresses its sender. Words to opt in again stand behind start:',
       'The words of the file take the place of the built-in ones, unless a line says +built-in. It is read again within 5 s of a change.',
@@ -432,7 +432,11 @@ export const CONFIG_KEYS = {
     section: 'Retention and local files',
     type: textValue(),
     help: 'Where callbacks wait on disk while Redis is away.',
-    notes: ['It needs a persistent volume per replica: without one, what waits there ends with the container.'],
+    notes: [
+      'It needs a persistent volume per replica: without one, what waits there ends with the container.',
+      'A folder in that volume, not its root, and one per replica: processes of two containers or machines must not share it.',
+      'Lines that are damaged are put aside in its folder damaged. They hold texts of people, nobody removes them, and SPOOL_BYTES_MAX does not count them.',
+    ],
     usedBy: ['ingress'],
     default: '.data/spool',
   },
