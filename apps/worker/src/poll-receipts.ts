@@ -1,5 +1,6 @@
 import { findDuePolls, isFurther, postponePoll, settlePoll, type DuePoll } from '@tickmark/delivery';
 import { polledStatusEvent } from '@tickmark/domain';
+import { workThrough } from './passes.ts';
 import type { ReceiptPass } from './receipts.ts';
 
 /** Messages that one pass asks about. */
@@ -17,18 +18,11 @@ const FAILED_SECONDS = 900;
 export async function pollReceipts(pass: ReceiptPass): Promise<number> {
   const { db, times, concurrency, isOver } = pass;
   const { sureAfterSeconds } = times;
-  const waiting = await findDuePolls(db, { sureAfterSeconds, limit: PASS_POLLS_MAX });
   let polls = 0;
-  const next = () => (isOver() ? undefined : waiting.shift());
-  const work = async () => {
-    for (let poll = next(); poll !== undefined; poll = next()) {
-      polls += 1;
-      await pollOne(pass, poll);
-    }
-  };
-  // All of them, whatever one of them throws: the lock is given back when this returns.
-  const results = await Promise.allSettled(Array.from({ length: concurrency }, work));
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  await workThrough(await findDuePolls(db, { sureAfterSeconds, limit: PASS_POLLS_MAX }), { concurrency, isOver }, async (poll) => {
+    polls += 1;
+    await pollOne(pass, poll);
+  });
   return polls;
 }
 

@@ -4,8 +4,8 @@ import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { MessageLister } from '@tickmark/twilio';
 import type { DatabaseBreaker } from './database-breaker.ts';
 import { listReceipts } from './list-receipts.ts';
+import { FAILURES_MAX, PASS_MS_MAX, repeatPasses } from './passes.ts';
 import { pollReceipts } from './poll-receipts.ts';
-import { waited } from './waited.ts';
 
 const INTERVAL_MS = 60_000;
 
@@ -15,12 +15,6 @@ const WALKS_MAX = 10;
 
 /** Of each minute's messages without a final receipt so many are asked about early: enough to notice that no callback comes through. */
 const SAMPLE = 10;
-
-/** A pass takes up nothing more after this. */
-const PASS_MS_MAX = 300_000;
-
-/** Questions that fail one after the other: Twilio is away or our key is wrong, and the rest of the pass would fail too. */
-const FAILURES_MAX = 3;
 
 export interface ReceiptTimes {
   /** Age of a message at which the walk looks for its final receipt. */
@@ -123,22 +117,10 @@ export function startReceipts(
   deps: ReceiptsDeps & { breaker: Pick<DatabaseBreaker, 'report' | 'reason'> },
   { intervalMs = INTERVAL_MS, ...settings }: ReceiptsSettings,
 ): { close(): Promise<void> } {
-  const { breaker } = deps;
-  const stop = new AbortController();
-  const running = (async () => {
-    while (await waited(intervalMs, stop.signal)) {
-      if (breaker.reason() !== null) continue;
-      try {
-        await findMissedReceipts(deps, settings, stop.signal);
-      } catch (error) {
-        if (!stop.signal.aborted) await breaker.report(error, 'missed receipts could not be looked for');
-      }
-    }
-  })();
-  return {
-    close: async () => {
-      stop.abort();
-      await running;
-    },
-  };
+  const passes = repeatPasses((signal) => findMissedReceipts(deps, settings, signal), {
+    breaker: deps.breaker,
+    intervalMs,
+    failure: 'missed receipts could not be looked for',
+  });
+  return { close: () => passes.stop() };
 }

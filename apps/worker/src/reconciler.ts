@@ -1,8 +1,8 @@
 import { countUnknown, findUnknown, recordFailedLooks, withAdvisoryLock, type UnknownPair } from '@tickmark/delivery';
 import type { DatabaseBreaker } from './database-breaker.ts';
+import { FAILURES_MAX, PASS_MS_MAX, repeatPasses, workThrough } from './passes.ts';
 import { createAbsenceProof, type AbsenceProof } from './prove-absence.ts';
 import { reconcilePair, type ReconcilePairDeps } from './reconcile-pair.ts';
-import { waited } from './waited.ts';
 
 const INTERVAL_MS = 5_000;
 
@@ -17,12 +17,6 @@ const LOOK_PAUSE_SECONDS = 60;
 
 /** Attempts that one pass looks up. */
 const PASS_ATTEMPTS_MAX = 200;
-
-/** A pass takes up no more pairs after this: with a small request budget it would outlast its lock, which ends after 15 minutes of silence. */
-const PASS_MS_MAX = 300_000;
-
-/** Lists that fail one after the other: Twilio is away or our key is wrong, and the rest of the pass would fail too. */
-const FAILURES_MAX = 3;
 
 export type ReconcilerDeps = ReconcilePairDeps;
 
@@ -60,21 +54,14 @@ async function reconcilePairs(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const proveAbsence = createAbsenceProof(deps);
-  const waiting = [...pairs];
   let failures = 0;
   let attempts = 0;
   const endMs = deps.clock.monotonicMs() + PASS_MS_MAX;
   const isOver = () => failures >= FAILURES_MAX || signal?.aborted === true || deps.clock.monotonicMs() >= endMs;
-  const next = () => (isOver() ? undefined : waiting.shift());
-  const work = async () => {
-    for (let pair = next(); pair !== undefined; pair = next()) {
-      failures = (await reconcileOne(deps, pair, proveAbsence)) ? 0 : failures + 1;
-      attempts += pair.attempts.length;
-    }
-  };
-  // All of them, whatever one of them throws: the lock is given back when this returns.
-  const results = await Promise.allSettled(Array.from({ length: concurrency }, work));
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  await workThrough(pairs, { concurrency, isOver }, async (pair) => {
+    failures = (await reconcileOne(deps, pair, proveAbsence)) ? 0 : failures + 1;
+    attempts += pair.attempts.length;
+  });
   return attempts;
 }
 
@@ -103,24 +90,17 @@ export function startReconciler(
   deps: ReconcilerDeps & { breaker: Pick<DatabaseBreaker, 'report' | 'reason'> },
   { concurrency, intervalMs = INTERVAL_MS }: ReconcilerSettings,
 ) {
-  const { breaker } = deps;
-  const stop = new AbortController();
-  const running = (async () => {
-    while (await waited(intervalMs, stop.signal)) {
-      if (breaker.reason() !== null) continue;
-      try {
-        await reconcileOnce(deps, concurrency, stop.signal);
-      } catch (error) {
-        if (!stop.signal.aborted) await breaker.report(error, 'unknown outcomes could not be looked up');
-      }
-    }
-  })();
+  const passes = repeatPasses((signal) => reconcileOnce(deps, concurrency, signal), {
+    breaker: deps.breaker,
+    intervalMs,
+    failure: 'unknown outcomes could not be looked up',
+  });
   return {
     /** Ends lists under way too: what they were to tell is looked up again. */
-    close: async (): Promise<void> => {
-      stop.abort();
+    close: (): Promise<void> => {
+      const stopped = passes.stop();
       deps.lister.close();
-      await running;
+      return stopped;
     },
   };
 }
