@@ -238,8 +238,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'apps/worker/src/return-dead-letters.ts',
-        search: `    if (await producers.addDeadLetter(`,
-        replace: `    await deleteRequestedLetter(db, id);\n    if (await producers.addDeadLetter(`,
+        search: `    const refused = await giveBack(`,
+        replace: `    await deleteRequestedLetter(db, id);\n    const refused = await giveBack(`,
       },
     ],
     noticedBy: ['apps/worker/src/return-dead-letters.test.ts'],
@@ -369,5 +369,27 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'inbound backlog: messages leave while a STOP may still wait',
     edits: [{ file: 'apps/worker/src/follow-stops.ts', search: `    if (isInboundBehind) return true;\n`, replace: '' }],
     noticedBy: ['apps/worker/src/follow-stops.test.ts'],
+  },
+  {
+    name: 'inbound backlog: a message that no worker understands keeps all others back',
+    edits: [
+      {
+        file: 'packages/queues/src/inspect-queues.ts',
+        search: `time === null || progress === JSON.stringify(NOT_UNDERSTOOD) ?`,
+        replace: `time === null || progress === NOT_UNDERSTOOD ?`,
+      },
+    ],
+    noticedBy: ['apps/worker/src/follow-stops.test.ts'],
+  },
+  {
+    name: 'repeated message from a person: it bears the time of its repetition',
+    edits: [
+      {
+        file: 'packages/delivery/src/record-inbound.ts',
+        search: `SET received_at = LEAST(i.received_at, excluded.received_at)`,
+        replace: `SET received_at = excluded.received_at`,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/record-inbound.test.ts'],
   },
 ];
