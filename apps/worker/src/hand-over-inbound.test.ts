@@ -1,8 +1,9 @@
-import { recordInbound } from '@tickmark/delivery';
+import { createDatabase, findNotHandedOver, recordInbound, type Database } from '@tickmark/delivery';
 import { createInboundConsumer, createProducers } from '@tickmark/queues';
 import { inboundMessage, waitFor } from '@tickmark/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createWorkerHarness, type WorkerHarness } from './fixtures/worker-harness.ts';
+import { handOverInbound } from './hand-over-inbound.ts';
 import { sweepOnce } from './sweeper.ts';
 
 let harness: WorkerHarness;
@@ -58,6 +59,18 @@ describe('a message that was stored', () => {
     expect(await sweepOnce(harness.deps)).toMatchObject({ handedOver: 2 });
   });
 
+  it('is handed over again when its worker died between the queue and the mark, never not at all', async () => {
+    const sids = await storedOnly(2);
+    const [first = inbound()] = await findNotHandedOver(harness.db, { limit: 1 });
+    const closed = await createClosedDatabase();
+    await expect(handOverInbound({ ...harness.deps, db: closed }, [first])).rejects.toThrow();
+    expect(await unmarked()).toEqual(sids);
+    await expectConsumed(sids.slice(0, 1));
+    expect(await sweepOnce(harness.deps)).toMatchObject({ handedOver: 2 });
+    await expectConsumed(sids);
+    expect(await unmarked()).toEqual([]);
+  });
+
   it('waits in Postgres when consumers are behind, and goes when there is room', async () => {
     const sids = await storedOnly(450);
     const producers = createProducers({ ...harness.redis, log: harness.log.log, handedOverMax: 250 });
@@ -79,6 +92,13 @@ async function expectConsumed(sids: readonly string[]): Promise<void> {
   await waitFor(() => consumed.length >= sids.length);
   await consumer.close(5_000);
   expect(consumed).toEqual(sids);
+}
+
+/** A database that takes nothing any more. */
+async function createClosedDatabase(): Promise<Database> {
+  const db = createDatabase({ url: 'postgres://nobody@127.0.0.1:1/nothing', prepare: true, max: 1, applicationName: 'closed' });
+  await db.close();
+  return db;
 }
 
 /** The call of producers whose Redis is nowhere. */
