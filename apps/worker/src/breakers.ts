@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { openBreaker, type BreakerPause, type Database, type StopTarget } from '@tickmark/delivery';
 import { decideOnFailure, decideOnRefusal, describeError } from '@tickmark/domain';
 import type { Clock, Logger } from '@tickmark/runtime';
 import type { FailureShares } from '@tickmark/queues';
 import type { MessagesClient } from '@tickmark/twilio';
-import { NO_SIGNALS, type FinishedMessage, type MessageOrigin, type SendSignals } from './send-signals.ts';
+import { NO_SIGNALS, type MessageOrigin, type SendSignals } from './send-signals.ts';
+import { keyOf, watchShares } from './watch-shares.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -16,18 +16,9 @@ const SENDER_PAUSE: BreakerPause = { firstMs: 30 * SECOND_MS, longestMs: HOUR_MS
 /** What a template or a campaign shows is not over soon, but nobody may be there to resume it. */
 const CONTENT_PAUSE: BreakerPause = { firstMs: 15 * MINUTE_MS, longestMs: 8 * HOUR_MS, quietMs: HOUR_MS };
 
-/** Codes that some recipients cause in any campaign, and many of them only a bad one: outside the window, too much marketing, paused. */
-const WATCHED_CODES: ReadonlySet<number> = new Set([63016, 63049, 63041]);
-/** Their share among the messages that ended within five minutes, from which on a campaign or a template is stopped; of so many at least. */
-const WATCHED_SHARE = 0.3;
-const FINALS_MIN = 20;
-
 /** Failures of one thing come by the hundred; it is asked about this often. */
 const ASK_AGAIN_MS = SECOND_MS;
 const ASKED_MAX = 1_000;
-
-/** Between two counts of what has ended: at line rate each would be about one batch of many, and a second later is soon enough to stop. */
-const COUNT_PAUSE_MS = 200;
 
 export interface BreakersDeps {
   db: Pick<Database, 'sql'>;
@@ -83,44 +74,14 @@ export function createBreakers({ db, twilio, failures, clock, log, isStopped, on
     if (scope === 'sender' && sender !== null) open({ scope, target: sender }, code, isPassing(code) ? SENDER_PAUSE : null);
     if (scope === 'template' && template !== null) open({ scope, target: template }, code, CONTENT_PAUSE);
   };
-  const watchShares = async (messages: readonly FinishedMessage[]) => {
-    // What ends under a stop was sent before it, and is not to close again what a person has just let go.
-    const tallies = tally(messages).filter(({ target }) => !isStopped(target));
-    if (tallies.length === 0) return;
-    // Redis away: these few minutes are not watched, which costs no message.
-    const counts = await failures.count(tallies).catch(() => []);
-    counts.forEach(({ finals, failures: bad }, index) => {
-      const { target, errorCode } = tallies[index] ?? {};
-      if (target === undefined || errorCode === undefined || errorCode === null) return;
-      if (finals >= FINALS_MIN && bad / finals >= WATCHED_SHARE) open(target, errorCode, CONTENT_PAUSE);
-    });
-  };
-
-  let finished: FinishedMessage[] = [];
-  let isCounting = false;
-  const countFinished = async () => {
-    isCounting = true;
-    try {
-      while (finished.length > 0) {
-        const together = finished;
-        finished = [];
-        await watchShares(together);
-        await delay(COUNT_PAUSE_MS);
-      }
-    } finally {
-      isCounting = false;
-    }
-  };
+  const shares = watchShares({ failures, isStopped, onTooMany: (target, errorCode) => open(target, errorCode, CONTENT_PAUSE) });
 
   return {
     signals: {
       ...NO_SIGNALS,
       refused: (code, origin) => openFor(code, decideOnRefusal(code).opens, origin),
       failedLater: (code, origin) => openFor(code, decideOnFailure(code).opens, origin),
-      finished: (messages) => {
-        finished.push(...messages.filter(({ campaign, template }) => campaign !== null || template !== null));
-        if (!isCounting && finished.length > 0) follow(countFinished());
-      },
+      finished: (messages) => follow(shares.finished(messages)),
     },
     close: async () => {
       while (writing.size > 0) await Promise.all(writing);
@@ -131,37 +92,4 @@ export function createBreakers({ db, twilio, failures, clock, log, isStopped, on
 /** Whether the condition ends by itself: then a pause is enough, and nothing has to be tried. */
 function isPassing(code: number): boolean {
   return describeError(code).retry === 'backoff-long';
-}
-
-interface Tally {
-  key: string;
-  target: StopTarget;
-  finals: number;
-  failures: number;
-  /** The code of the last failure among them; null = none. */
-  errorCode: number | null;
-}
-
-function keyOf({ scope, target }: StopTarget): string {
-  return `${scope} ${target}`;
-}
-
-/** What the messages of a batch add to the counts of their campaigns and templates. */
-function tally(messages: readonly FinishedMessage[]): Tally[] {
-  const tallies = new Map<string, Tally>();
-  const add = (scope: 'campaign' | 'template', target: string | null, errorCode: number | null) => {
-    if (target === null) return;
-    const key = keyOf({ scope, target });
-    const known = tallies.get(key) ?? { key, target: { scope, target }, finals: 0, failures: 0, errorCode: null };
-    tallies.set(key, known);
-    known.finals += 1;
-    if (errorCode === null || !WATCHED_CODES.has(errorCode)) return;
-    known.failures += 1;
-    known.errorCode = errorCode;
-  };
-  for (const { campaign, template, errorCode } of messages) {
-    add('campaign', campaign, errorCode);
-    add('template', template, errorCode);
-  }
-  return [...tallies.values()];
 }
