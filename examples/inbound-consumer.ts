@@ -1,6 +1,6 @@
 // Receives what people wrote to your senders, and answers while their customer-service window is open.
 //
-// With a worker and the simulator running (README, "Run the parts alone"):
+// With the parts running as the README says under "Run the parts alone" (REDIS_URL and TWILIO_SENDERS are those of .env):
 //   node --conditions=@tickmark/source --import tsx --import ./scripts/load-env.mjs examples/inbound-consumer.ts
 // and, to write as a person does:
 //   curl -d '{"from":"+14155550100","to":"whatsapp:+14155238886","body":"Where is my order?"}' -H 'content-type: application/json' \

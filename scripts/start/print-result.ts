@@ -30,7 +30,7 @@ Try:
   curl -s ${ingressUrl}/v1/messages -H 'authorization: Bearer ${apiKey}' -H 'content-type: application/json' \\
     -H 'idempotency-key: greeting-1' -d '{"to":"+14155550100","from":"support","contentSid":"HX00000000000000000000000000000001","contentVariables":{"1":"you"}}'
   TICKMARK_CONSOLE_URL=${consoleUrl} TICKMARK_API_KEY=${apiKey} npx --no-install tickmark status <id>
-  DATABASE_URL=${databaseUrl} npx --no-install tickmark pause --list   # also resume, resolve
+  DATABASE_URL=${databaseUrl} npx --no-install tickmark pause --list   # also resume, resolve, suppressions, dead-letters
 
 Ctrl-C stops everything.
 `);

@@ -34,7 +34,14 @@ export async function startStack(dataDir: string, cleanups: Cleanups, onProgress
     onProgress,
   });
   cleanups.push(() => services.stop());
-  const { applied } = await migrateDatabase({ url: services.databaseUrl });
+  const { applied } = await migrateDatabase({ url: services.databaseUrl }).catch((error: unknown) => {
+    if (!given.databaseUrl) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `the PostgreSQL of DATABASE_URL (from .env or the environment) cannot be used: ${reason}. Start it, or take DATABASE_URL and REDIS_URL away: npm start brings its own.`,
+      { cause: error },
+    );
+  });
   onProgress(`database migrated (${applied} new migrations)`);
 
   const ports = await choosePorts();

@@ -53,12 +53,15 @@ function readRows(path: string): { record: Row; line: number }[] {
   try {
     // With `info` each record comes with the line at which it ends, which the types do not know.
     const found = parse(readFileSync(path), options) as unknown as { record: Row; info: { lines: number } }[];
-    if (!columns.some((column) => RECIPIENT_COLUMNS.includes(column))) throw new Error('there is no column "recipient" or "phone"');
+    if (!columns.some((column) => RECIPIENT_COLUMNS.includes(column))) {
+      throw new Error(`there is no column "recipient" or "phone" but ${columns.length} others; columns are separated by commas`);
+    }
     const unknown = columns.filter((column) => !COLUMNS.includes(column));
     if (unknown.length > 0) throw new Error(`unknown columns: ${unknown.join(', ')}`);
     return found.map(({ record, info }) => ({ record, line: info.lines }));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
+    if ((error as NodeJS.ErrnoException).syscall) throw new CliError('INVALID_FILE', `${path} cannot be read: ${reason}`, { cause: error });
     throw new CliError('INVALID_FILE', `${path} is not used (${reason}). The first line names the columns: ${COLUMNS.join(', ')}.`, {
       cause: error,
     });

@@ -24,6 +24,12 @@ it('is ready when Redis answers, and without it when the disk takes what comes',
   await nowhere.close();
 });
 
+it('says at once that a Redis is away which says nothing', async () => {
+  const { log } = captureLogger();
+  const ready = createReadiness({ producers: { check: () => new Promise(() => {}) }, spool: takes, log });
+  expect(await ready()).toEqual({ ready: true, reasons: [expect.stringMatching(/redis does not answer.*wait on disk/)] });
+});
+
 it('is not ready on a server that loses jobs', async () => {
   const { log } = captureLogger();
   const check: RedisCheck = { ok: false, isAway: false, warnings: [], reason: 'maxmemory-policy is allkeys-lru' };

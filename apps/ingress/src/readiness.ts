@@ -1,5 +1,9 @@
-import type { Producers } from '@tickmark/queues';
-import type { Logger, Readiness, Spool } from '@tickmark/runtime';
+import type { Producers, RedisCheck } from '@tickmark/queues';
+import { withDeadline, type Logger, type Readiness, type Spool } from '@tickmark/runtime';
+
+/** Sooner than whoever asks for the readiness gives up. */
+const CHECK_MS = 500;
+const SILENT: RedisCheck = { ok: false, isAway: true, warnings: [], reason: 'redis does not answer' };
 
 export interface ReadinessDeps {
   producers: Pick<Producers, 'check'>;
@@ -14,7 +18,7 @@ export interface ReadinessDeps {
 export function createReadiness({ producers, spool, log }: ReadinessDeps): () => Promise<Readiness> {
   const warned = new Set<string>();
   return async () => {
-    const redis = await producers.check();
+    const redis = await withDeadline(producers.check(), CHECK_MS).catch(() => SILENT);
     for (const warning of redis.warnings) {
       if (!warned.has(warning)) log.warn({ warning }, 'redis could lose accepted messages');
       warned.add(warning);

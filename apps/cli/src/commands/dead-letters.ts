@@ -100,8 +100,10 @@ function notThere(ids: readonly number[]): CliError {
 
 const DONE = {
   retry: (count: number) =>
-    `${countLetters(count)} will be tried again within seconds, while a worker runs. One that fails again is kept again, under a new number: tickmark dead-letters shows it.`,
-  discard: (count: number) => `${countLetters(count)} discarded for good.`,
+    count === 0
+      ? 'There are no dead letters to try again.'
+      : `${countLetters(count)} will be tried again within seconds, while a worker runs. One that fails again is kept again, under a new number: tickmark dead-letters shows it.`,
+  discard: (count: number) => (count === 0 ? 'There are no dead letters to discard.' : `${countLetters(count)} discarded for good.`),
 };
 
 function countLetters(count: number): string {
