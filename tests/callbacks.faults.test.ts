@@ -1,10 +1,12 @@
 // The promise: a callback that was answered 2xx is in the log, once, whatever dies; and Twilio is answered 2xx whatever is away.
 import { setTimeout as pause } from 'node:timers/promises';
-import { migrateDatabase } from '@tickmark/delivery';
-import { spawnProcess, waitFor, type SpawnedProcess } from '@tickmark/testing';
+import { newMessageId } from '@tickmark/domain';
+import { randomPhone, randomSid, spawnProcess, waitFor, type SpawnedProcess } from '@tickmark/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { statusCallbackParams } from '../apps/simulator/src/callback-params.ts';
+import { SENDER, type SentMessage } from '../bench/rows/callbacks/make-callbacks.ts';
+import { seedMessages } from '../bench/rows/callbacks/seed-messages.ts';
 import { chooseSeed, fullOrReduced, seededRandom } from './support/counts.ts';
-import { insertSent, type SentMessage } from './support/insert-sent.ts';
 import { startOwnServer, type OwnServer } from './support/own-server.ts';
 import { startPipeline, type Pipeline } from './support/pipeline.ts';
 import { startCallbackLoad, type Answered, type CallbackLoad, type SentCallback } from './support/send-callbacks.ts';
@@ -33,13 +35,12 @@ let pipeline: Pipeline;
 let ingress: SpawnedProcess;
 let load: CallbackLoad;
 let planned: Planned[];
-let sent: SentMessage[];
 beforeAll(async () => {
   [postgres, redis] = await Promise.all([startOwnServer('postgres'), startOwnServer('redis')]);
-  await migrateDatabase({ url: postgres.url });
+  const sent = Array.from({ length: MESSAGES }, () => ({ id: newMessageId(), sid: randomSid(), recipient: `whatsapp:${randomPhone()}` }));
+  await seedMessages(postgres.url, sent);
   pipeline = await startPipeline({ apps: [], env: { DATABASE_URL: postgres.url, REDIS_URL: redis.url } });
-  sent = await insertSent(pipeline.db, MESSAGES);
-  planned = planCallbacks();
+  planned = planCallbacks(sent);
   ingress = await startIngress({ FAILPOINTS: 'spool-before-delete' });
   load = startCallbackLoad({
     callbacks: planned.map(({ path, params }) => ({ path, params })),
@@ -55,25 +56,16 @@ afterAll(async () => {
   await Promise.all([postgres.stop(), redis.stop()]);
 }, 300_000);
 
-function planCallbacks(): Planned[] {
-  const once = sent.flatMap(({ id, messageSid, from, to }) =>
-    STATUSES.map((status) => ({
-      messageSid,
+function planCallbacks(sent: readonly SentMessage[]): Planned[] {
+  const once = sent.flatMap(({ id, sid, recipient: to }) => {
+    const message = { sid, to, from: SENDER, template: true, messagingServiceSid: null };
+    return STATUSES.map((status) => ({
+      messageSid: sid,
       status,
       path: `/webhooks/twilio/status?m=${id}&a=1`,
-      params: {
-        ChannelPrefix: 'whatsapp',
-        ApiVersion: '2010-04-01',
-        AccountSid: pipeline.secrets.accountSid,
-        From: from,
-        To: to,
-        MessageSid: messageSid,
-        SmsSid: messageSid,
-        MessageStatus: status,
-        SmsStatus: status,
-      },
-    })),
-  );
+      params: statusCallbackParams(message, status, null, pipeline.secrets.accountSid),
+    }));
+  });
   return random.shuffled([...once, ...once.filter(() => random.next() < DUPLICATED)]);
 }
 

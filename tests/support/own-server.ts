@@ -4,8 +4,9 @@ import { openTcpGate, startServices, testFolder, type Services } from '@tickmark
 export interface OwnServer {
   /** Stays the same, however often the server is started anew. */
   url: string;
-  /** `SIGKILL`, or the server's own orderly end: it is gone, and what is on its disk stays. */
+  /** `SIGKILL`: it is gone, and what is on its disk stays. */
   kill(): Promise<void>;
+  /** The same by its own orderly end. */
   stop(): Promise<void>;
   start(): Promise<void>;
   /** `SIGSTOP` and `SIGCONT`: connections stay, and nothing is answered meanwhile. */

@@ -12,18 +12,10 @@ const FAILED_SECONDS = 900;
 /**
  * Asks Twilio about every message that is due for it, and gives what it tells to the queue of statuses: from there on it is a status like
  * any other.
- *
- * @returns how many were asked about
  */
-export async function pollReceipts(pass: ReceiptPass): Promise<number> {
-  const { db, times, concurrency, isOver } = pass;
-  const { sureAfterSeconds } = times;
-  let polls = 0;
-  await workThrough(await findDuePolls(db, { sureAfterSeconds, limit: PASS_POLLS_MAX }), { concurrency, isOver }, async (poll) => {
-    polls += 1;
-    await pollOne(pass, poll);
-  });
-  return polls;
+export async function pollReceipts(pass: ReceiptPass): Promise<void> {
+  const due = await findDuePolls(pass.db, { sureAfterSeconds: pass.times.sureAfterSeconds, limit: PASS_POLLS_MAX });
+  await workThrough(due, pass, (poll) => pollOne(pass, poll));
 }
 
 async function pollOne({ db, lister, producers, clock, times, tell }: ReceiptPass, poll: DuePoll): Promise<void> {

@@ -28,7 +28,7 @@ export interface Sending {
 
 /** Everything between the senders' queues and the processor: their workers, their paces, and the slots that limit the calls in flight. */
 export function startSending(
-  deps: SendMessageDeps & Pick<FollowStopsDeps, 'breaker' | 'producers'> & { breaker: DatabaseBreaker },
+  deps: SendMessageDeps & Pick<FollowStopsDeps, 'producers'> & { breaker: DatabaseBreaker },
   settings: WorkerSettings,
 ): Sending {
   const { concurrencyMax, redisUrl, base, lockMs, stalledMs } = settings;

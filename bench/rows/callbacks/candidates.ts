@@ -54,14 +54,7 @@ export const pgBoss: Candidate = {
   processes: (setting) => [server(setting, 'pg-boss'), worker(setting, 'pg-boss')],
 };
 
-/** Beside the rival as it comes: what it would be with our one idea in front of it. */
-export const pgBossGrouped: Candidate = {
-  ...pgBoss,
-  name: 'pg-boss-grouped',
-  title: 'pg-boss, batch mode, behind our group commit',
-  tuning: `${pgBoss.tuning}; its batch insert is given what our group commit collects`,
-  processes: (setting) => [server(setting, 'pg-boss', { GROUPED: 'on' }), worker(setting, 'pg-boss')],
-};
+export const pgBossGrouped = behindGroupCommit(pgBoss);
 
 export const graphileWorker: Candidate = {
   name: 'graphile-worker',
@@ -71,13 +64,7 @@ export const graphileWorker: Candidate = {
   processes: (setting) => [server(setting, 'graphile-worker'), worker(setting, 'graphile-worker')],
 };
 
-export const graphileWorkerGrouped: Candidate = {
-  ...graphileWorker,
-  name: 'graphile-worker-grouped',
-  title: 'graphile-worker, batch mode, behind our group commit',
-  tuning: `${graphileWorker.tuning}; its batch insert is given what our group commit collects`,
-  processes: (setting) => [server(setting, 'graphile-worker', { GROUPED: 'on' }), worker(setting, 'graphile-worker')],
-};
+export const graphileWorkerGrouped = behindGroupCommit(graphileWorker);
 
 export const memoryBatch: Candidate = {
   name: 'memory-batch',
@@ -86,6 +73,17 @@ export const memoryBatch: Candidate = {
   tuning: 'no queue and no second process, up to 1,000 callbacks per statement, those of one message merged',
   processes: (setting) => [server(setting, 'memory-batch')],
 };
+
+/** A rival beside itself as it comes: what it would be with our one idea in front of it. Its name is that of its entry. */
+function behindGroupCommit(rival: Candidate): Candidate {
+  return {
+    ...rival,
+    name: `${rival.name}-grouped`,
+    title: `${rival.title}, behind our group commit`,
+    tuning: `${rival.tuning}; its batch insert is given what our group commit collects`,
+    processes: (setting) => [server(setting, rival.name, { GROUPED: 'on' }), worker(setting, rival.name)],
+  };
+}
 
 function server(setting: Setting, entry: string, env: Record<string, string> = {}): CandidateProcess {
   return baseline(setting, 'http', entry, setting.port, { ROLE: 'ingress', ...env });
