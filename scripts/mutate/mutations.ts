@@ -392,4 +392,20 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     noticedBy: ['packages/delivery/src/record-inbound.test.ts'],
   },
+  {
+    name: 'task: one that has ended is carried out again',
+    edits: [
+      {
+        file: 'packages/delivery/src/tasks.ts',
+        search: `WHERE id = \${id} AND state IN ('queued', 'running')`,
+        replace: `WHERE id = \${id}`,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/tasks.test.ts'],
+  },
+  {
+    name: 'task: the stop of a process fails what it was about',
+    edits: [{ file: 'apps/worker/src/processors/maintenance.ts', search: `if (signal.aborted || isRedisAway`, replace: `if (isRedisAway` }],
+    noticedBy: ['apps/worker/src/processors/maintenance.test.ts'],
+  },
 ];

@@ -4,10 +4,11 @@ import type { Producers } from '@tickmark/queues';
 import { VERSION, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
 import { checkReadiness } from './readiness.ts';
 import { addMessageRoutes } from './routes/messages.ts';
+import { addTaskRoutes } from './routes/tasks.ts';
 
 export interface ConsoleDeps {
   db: Database;
-  producers: Pick<Producers, 'check'>;
+  producers: Pick<Producers, 'check' | 'addMaintenance'>;
   metrics: Metrics;
   log: Logger;
 }
@@ -31,5 +32,6 @@ export async function createConsole({ db, producers, metrics, log }: ConsoleDeps
   await registerOpenApi(server, { title: 'Tickmark console', version: VERSION });
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys });
   addMessageRoutes(server, { db, authenticator });
+  addTaskRoutes(server, { db, authenticator });
   return { server, readiness };
 }

@@ -2,6 +2,7 @@ import {
   cancelPayloadSchema,
   inboundPayloadSchema,
   intakePayloadSchema,
+  maintenancePayloadSchema,
   sendOutcomePayloadSchema,
   statusCallbackPayloadSchema,
   QUEUES,
@@ -13,6 +14,7 @@ import { createGuardedWorker } from './guarded-worker.ts';
 import { createCancelProcessor, type CancelDeps } from './processors/cancel.ts';
 import { createInboundProcessor, type InboundDeps } from './processors/inbound.ts';
 import { createIntakeProcessor, type IntakeDeps } from './processors/intake.ts';
+import { createMaintenanceProcessor, type MaintenanceDeps } from './processors/maintenance.ts';
 import { createSendOutcomeProcessor, type SendOutcomeDeps } from './processors/send-outcome.ts';
 import { createStatusCallbackProcessor, type StatusCallbackDeps } from './processors/status-callback.ts';
 
@@ -23,12 +25,17 @@ const STATUS_CONCURRENCY = 64;
 const OUTCOME_CONCURRENCY = 8;
 const INBOUND_CONCURRENCY = 2;
 const CANCEL_CONCURRENCY = 20;
+/** Each task keeps one connection for its lock and works on another; a long one must not keep a short one waiting. */
+const MAINTENANCE_CONCURRENCY = 3;
 
-interface ConsumeQueuesDeps extends IntakeDeps, SendOutcomeDeps, StatusCallbackDeps, InboundDeps, CancelDeps {
+interface ConsumeQueuesDeps extends IntakeDeps, SendOutcomeDeps, StatusCallbackDeps, InboundDeps, CancelDeps, MaintenanceDeps {
+  db: IntakeDeps['db'];
   batches: StatusCallbackDeps['batches'];
   producers: IntakeDeps['producers'];
   metrics: IntakeDeps['metrics'];
   breaker: DatabaseBreaker;
+  /** Aborted when the process stops, for work that takes longer than a stop may. */
+  stopping: AbortSignal;
 }
 
 /** Starts the workers of every queue but the senders'. */
@@ -71,6 +78,13 @@ export function consumeQueues(
       schema: cancelPayloadSchema,
       processor: createCancelProcessor(deps),
       concurrency: CANCEL_CONCURRENCY,
+    }),
+    createGuardedWorker(deps.breaker, {
+      ...options,
+      queue: QUEUES.maintenance,
+      schema: maintenancePayloadSchema,
+      processor: createMaintenanceProcessor(deps, deps.stopping),
+      concurrency: MAINTENANCE_CONCURRENCY,
     }),
   ];
 }

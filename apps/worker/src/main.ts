@@ -17,8 +17,8 @@ import { startWorker } from './start-worker.ts';
 
 /** Longer than a create call and its record may take. */
 const JOBS_DEADLINE_MS = 20_000;
-/** Raw statements under way at the same time: claims, outcomes, statuses, cancellations, intake, inbound, sweep, reconciler, receipts and probes, with one to spare each. */
-const DATABASE_CONNECTIONS_MAX = 21;
+/** Raw statements under way at the same time: claims, outcomes, statuses, cancellations, intake, inbound, sweep, reconciler, receipts, tasks and probes, with one to spare each. */
+const DATABASE_CONNECTIONS_MAX = 27;
 
 const config = loadConfig(keysUsedBy('worker'), { parse: { TWILIO_SENDERS: parseSenders, STOP_WORDS_FILE: parseOptOutWords } });
 const log = createLogger({ process: 'worker', level: config.LOG_LEVEL });

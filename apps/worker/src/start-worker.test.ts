@@ -26,7 +26,9 @@ it('is not ready without migrations and says so, then takes up the queues when t
   await harness.db.sql`ALTER SCHEMA hidden RENAME TO drizzle`;
   await waitFor(async () => (await worker.readiness()).ready);
   await waitFor(async () => (await harness.row(message.id))?.status === 'queued');
-  expect(new Set(worker.queues())).toEqual(new Set(['cancel', 'inbound', 'intake', 'send-outcome', 'send-support', 'status-callback']));
+  expect(new Set(worker.queues())).toEqual(
+    new Set(['cancel', 'inbound', 'intake', 'maintenance', 'send-outcome', 'send-support', 'status-callback']),
+  );
   await worker.stopTaking(5_000);
 });
 

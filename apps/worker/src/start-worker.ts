@@ -1,4 +1,4 @@
-import { checkDatabase, seedSenders, type Database, type WindowGuard } from '@tickmark/delivery';
+import { checkDatabase, seedSenders, type Database, type TaskKind, type WindowGuard } from '@tickmark/delivery';
 import type { OptOutWords, Sender } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger, Metrics, Readiness } from '@tickmark/runtime';
 import {
@@ -18,12 +18,14 @@ import { createDatabaseBreaker, type DatabaseBreaker } from './database-breaker.
 import { createErrorPolicies } from './error-policies.ts';
 import type { HalfOpenSettings } from './half-open.ts';
 import { isAlive } from './is-alive.ts';
+import { TASK_HANDLERS } from './maintenance.ts';
 import { createRecordBatches } from './record-batches.ts';
 import { startReceipts } from './receipts.ts';
 import { startReconciler } from './reconciler.ts';
 import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
 import { startSending } from './start-sending.ts';
 import { startSweeper } from './sweeper.ts';
+import type { TaskHandler } from './task-handler.ts';
 import { untilDatabaseReady } from './until-database-ready.ts';
 
 const WATCHERS_DEADLINE_MS = 1_000;
@@ -42,6 +44,8 @@ export interface WorkerDeps {
   optOutWords: () => OptOutWords;
   /** Who is told what calls and callbacks show beyond their own message; nobody unless given. */
   signals?: SendSignals;
+  /** What carries out tasks; all that there is unless given. */
+  taskHandlers?: Partial<Record<TaskKind, TaskHandler>>;
 }
 
 export interface WorkerSettings extends HalfOpenSettings {
@@ -81,7 +85,7 @@ export interface RunningWorker {
  */
 export function startWorker(given: WorkerDeps, settings: WorkerSettings): RunningWorker {
   const breaker = createDatabaseBreaker(given);
-  const deps = { signals: NO_SIGNALS, ...given, breaker };
+  const deps = { signals: NO_SIGNALS, taskHandlers: TASK_HANDLERS, ...given, breaker };
   const policies = createErrorPolicies(deps);
   const batches = createRecordBatches({ ...deps, policies }, settings);
   const stop = new AbortController();
@@ -110,8 +114,9 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
     await policies.refresh();
     await sending.start();
     const { lockMs, stalledMs } = settings;
-    if (!stop.signal.aborted)
-      workers.push(...consumeQueues({ ...deps, signals: sending.signals, batches, policies }, { ...shared, lockMs, stalledMs }));
+    if (stop.signal.aborted) return;
+    const consuming = { ...deps, signals: sending.signals, batches, policies, stopping: stop.signal };
+    workers.push(...consumeQueues(consuming, { ...shared, lockMs, stalledMs }));
   });
 
   return {

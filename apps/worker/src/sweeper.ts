@@ -10,6 +10,7 @@ import {
 import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { Producers } from '@tickmark/queues';
 import type { DatabaseBreaker } from './database-breaker.ts';
+import { enqueueOpenTasks } from './enqueue-open-tasks.ts';
 import { enqueueWaiting } from './enqueue-waiting.ts';
 import { handOverWaiting, type HandOverInboundDeps } from './hand-over-inbound.ts';
 import { checkRedisEpoch } from './redis-epoch.ts';
@@ -60,7 +61,8 @@ export interface SweepCursor {
 /**
  * One pass, by one process at a time: stale claims become `unknown`, what waits or is held beyond its validity `expired`, rows parked under a
  * stop that is over wait again, waiting rows without a job get one: some thousands of them, or all when Redis was wiped. Dead letters that an
- * operator wants tried again go back to their queues; inbound messages that no consumer was given are handed over.
+ * operator wants tried again go back to their queues, tasks that lost their jobs get one; inbound messages that no consumer was given are
+ * handed over.
  *
  * @returns null when another process sweeps. Safe to repeat at any time: a job that is there already stays as it is.
  */
@@ -74,6 +76,7 @@ export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor, signal?: 
     const parked = await unparkMessages(deps.db, { after: from?.parked ?? null, rowsMax: PASS_ROWS_MAX });
     const { enqueued, epoch, next: waiting } = await giveJobs(deps, from?.waiting, signal);
     await returnDeadLetters(deps);
+    await enqueueOpenTasks(deps);
     const handedOver = await handOverWaiting(deps, signal);
     return { stale, expired, enqueued, handedOver, epoch, next: { waiting, parked: parked.next } };
   });

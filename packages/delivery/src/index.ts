@@ -59,5 +59,18 @@ export { releaseHeld, type HeldReleased, type ReleaseHeldInput } from './release
 export { ABSENCES_MIN, resendUnknown, type ResentMessage } from './resend-unknown.ts';
 export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
 export { endStop, listStops, openStop, type EndStop, type OpenStop, type SendStop, type StopTarget } from './send-stops.ts';
+export {
+  createTask,
+  failTask,
+  findOpenTasks,
+  finishTask,
+  getTask,
+  noteTaskProgress,
+  startTask,
+  TASK_KINDS,
+  type Task,
+  type TaskKind,
+  type TaskProgress,
+} from './tasks.ts';
 export { unparkMessages, type ParkedCursor } from './unpark-messages.ts';
 export { withAdvisoryLock, type AdvisoryLockResult } from './with-advisory-lock.ts';

@@ -484,7 +484,13 @@ export const tasks = pgTable(
     startedAt: at('started_at'),
     finishedAt: at('finished_at'),
   },
-  (table) => [check('state_known', oneOf('state', ['queued', 'running', 'done', 'failed'])), index('tasks_created').on(table.createdAt)],
+  (table) => [
+    check('state_known', oneOf('state', ['queued', 'running', 'done', 'failed'])),
+    index('tasks_created').on(table.createdAt),
+    index('tasks_open')
+      .on(table.createdAt)
+      .where(oneOf('state', ['queued', 'running'])),
+  ],
 );
 
 /** Who changed what by hand, and what the system found that a person should know. */

@@ -13,6 +13,7 @@ export const API_ERRORS = {
   WRONG_ACCOUNT: { httpStatus: 403, retryable: false },
   NOT_FOUND: { httpStatus: 404, retryable: false },
   MESSAGE_NOT_FOUND: { httpStatus: 404, retryable: false },
+  TASK_NOT_FOUND: { httpStatus: 404, retryable: false },
   METHOD_NOT_ALLOWED: { httpStatus: 405, retryable: false },
   REQUEST_TIMEOUT: { httpStatus: 408, retryable: true },
   MESSAGE_ALREADY_SENT: { httpStatus: 409, retryable: false },

@@ -6,6 +6,7 @@ import {
   inboundMessagePayloadSchema,
   inboundPayloadSchema,
   intakePayloadSchema,
+  maintenancePayloadSchema,
   sendOutcomePayloadSchema,
   sendPayloadSchema,
   statusCallbackPayloadSchema,
@@ -25,6 +26,7 @@ const PAYLOADS = [
     cancelPayloadSchema,
     { v: 1, id: NIL, producer: 'shop', replyTo: NIL, requestedAt: new Date(0).toISOString(), answerBy: new Date(1).toISOString() },
   ],
+  ['maintenance', maintenancePayloadSchema, { v: 1, taskId: NIL }],
   ['inbound', inboundPayloadSchema, { v: 1, messages: [inboundMessage()] }],
   ['inbound-message', inboundMessagePayloadSchema, { v: 1, message: inboundMessage(), optOut: 'stop' }],
 ] as const;

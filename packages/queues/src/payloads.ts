@@ -53,6 +53,10 @@ export type CancelPayload = z.infer<typeof cancelPayloadSchema>;
 export const inboundPayloadSchema = z.strictObject({ v: version, messages: z.array(strictInboundMessage).min(1) });
 export type InboundPayload = z.infer<typeof inboundPayloadSchema>;
 
+/** The id alone: what is to be done, and for whom, is in Postgres. */
+export const maintenancePayloadSchema = z.strictObject({ v: version, taskId: z.uuid() });
+export type MaintenancePayload = z.infer<typeof maintenancePayloadSchema>;
+
 /** For consumers outside of this system: one message, stored, with its window open and its STOP or START followed. */
 export const inboundMessagePayloadSchema = z.strictObject({
   v: version,

@@ -124,6 +124,15 @@ test('a waiting send job has the compact form of Redis, and no word about its re
   }
 });
 
+test('a task added again while it waits stays one job, which holds its id alone', async () => {
+  const producers = room.producers();
+  const taskId = randomUUID();
+  await producers.addMaintenance({ taskId });
+  await producers.addMaintenance({ taskId });
+  expect(await room.jobsIn('wait', QUEUES.maintenance)).toEqual([taskId]);
+  expect(JSON.parse(String(await room.redis.hget(queueKey(room.base, QUEUES.maintenance, taskId), 'data')))).toEqual({ v: 1, taskId });
+});
+
 test('a send job with a delay waits until then', async () => {
   const producers = room.producers();
   const job = sendJob('bulk');

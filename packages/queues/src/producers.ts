@@ -10,7 +10,14 @@ import { withoutPayload } from './errors.ts';
 import { createCancelRequests } from './cancel-requests.ts';
 import { hasJobBefore, inspectQueues, oldestUnfinishedAgeMs } from './inspect-queues.ts';
 import { DEFAULT_QUEUE_BASE, QUEUES, sendQueueName, type QueueName } from './names.ts';
-import type { InboundMessagePayload, InboundPayload, IntakePayload, SendOutcomePayload, StatusCallbackPayload } from './payloads.ts';
+import type {
+  InboundMessagePayload,
+  InboundPayload,
+  IntakePayload,
+  MaintenancePayload,
+  SendOutcomePayload,
+  StatusCallbackPayload,
+} from './payloads.ts';
 import { pipelineValues } from './pipeline-values.ts';
 import { openProducerConnection } from './producer-connection.ts';
 import { assertEventsMax, openQueueSet, queueKey } from './queue-set.ts';
@@ -27,7 +34,7 @@ const IDEMPOTENCY_SECONDS = 86_400;
 /** Of each variant by itself: `Omit` of a union keeps what all have in common alone. */
 type Unversioned<T> = T extends unknown ? Omit<T, 'v'> : never;
 
-type Payload = IntakePayload | StatusCallbackPayload | InboundPayload | SendOutcomePayload;
+type Payload = IntakePayload | StatusCallbackPayload | InboundPayload | SendOutcomePayload | MaintenancePayload;
 
 export interface ProducersOptions {
   redisUrl: string;
@@ -71,6 +78,8 @@ export interface Producers {
    * be there and some not, also with `QueueUnavailableError`: repeat the whole call.
    */
   addSend(jobs: readonly SendJob[]): Promise<void>;
+  /** A task to be carried out, job id = task id; one that is there already, waiting or running, stays as it is. */
+  addMaintenance(task: { taskId: string }): Promise<void>;
   /** For each job, in order: does Redis hold one of that id, waiting, delayed or running? The deadline holds for each 500. */
   hasSendJobs(jobs: readonly Pick<SendJob, 'id' | 'sender'>[]): Promise<boolean[]>;
   /**
@@ -158,6 +167,7 @@ export function createProducers(options: ProducersOptions): Producers {
         await connection.run(() => Promise.all(round.map((job) => addSendJob(queues.get(sendQueueName(job.sender)), job))));
       }
     },
+    addMaintenance: ({ taskId }) => addPayload(QUEUES.maintenance, { v: 1, taskId }, { jobId: taskId }),
     async hasSendJobs(jobs) {
       const found: boolean[] = [];
       for (const round of inRounds(jobs)) {

@@ -1,11 +1,9 @@
-import { classifyDatabaseError, getMessageDeliveryStatus, type Database, type MessageDeliveryStatus } from '@tickmark/delivery';
+import { getMessageDeliveryStatus, type Database, type MessageDeliveryStatus } from '@tickmark/delivery';
 import { AppError, describeError, messageIdFor } from '@tickmark/domain';
 import type { ApiKeyIdentity, Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { messageSchema } from '../message-schema.ts';
-import { isDatabaseReady } from '../readiness.ts';
-
-const RETRY_AFTER_SECONDS = 5;
+import { withStore } from '../with-store.ts';
 
 const paramsSchema = z.object({ id: z.string().describe('id of the message, or its SID at Twilio') });
 
@@ -65,19 +63,7 @@ export function addMessageRoutes(server: HttpServer, { db, authenticator }: Mess
 }
 
 async function findMessage(db: Database, identity: ApiKeyIdentity | null, idOrSid: string): Promise<MessageDeliveryStatus | null> {
-  const message = await readMessage(db, idOrSid);
+  const message = await withStore(db, () => getMessageDeliveryStatus({ db, describeError }, { idOrSid }));
   const maySeeAll = identity?.scopes.includes('read') ?? false;
   return maySeeAll || message?.producer === identity?.name ? message : null;
-}
-
-async function readMessage(db: Database, idOrSid: string): Promise<MessageDeliveryStatus | null> {
-  try {
-    return await getMessageDeliveryStatus({ db, describeError }, { idOrSid });
-  } catch (error) {
-    if (classifyDatabaseError(error) !== 'infrastructure' && (await isDatabaseReady(db))) throw error;
-    throw new AppError('STORE_UNAVAILABLE', 'The database cannot answer at the moment. Ask again later; GET /health/ready tells why.', {
-      cause: error,
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
-    });
-  }
 }

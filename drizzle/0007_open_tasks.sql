@@ -1,0 +1,1 @@
+CREATE INDEX "tasks_open" ON "tasks" USING btree ("created_at") WHERE state IN ('queued', 'running');
