@@ -20,6 +20,8 @@ const VERDICT_TEST = 'packages/delivery/src/claim-verdict.test.ts';
 const STOPS_TEST = 'packages/delivery/src/send-stops.test.ts';
 const SWEEPER_TEST = 'apps/worker/src/sweeper.test.ts';
 const SPOOL_TEST = 'packages/runtime/src/spool/spool.test.ts';
+const ROLLUP_TRIGGERS = 'drizzle/0009_delivery_rollup_triggers.sql';
+const FOLD_TEST = 'packages/delivery/src/fold-delivery-metrics.test.ts';
 const NEVER_TWICE = 'tests/never-twice.faults.test.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -407,5 +409,29 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'task: the stop of a process fails what it was about',
     edits: [{ file: 'apps/worker/src/processors/maintenance.ts', search: `if (signal.aborted || isRedisAway`, replace: `if (isRedisAway` }],
     noticedBy: ['apps/worker/src/processors/maintenance.test.ts'],
+  },
+  {
+    name: 'rollups: a message counts for what it was before as well',
+    edits: [
+      {
+        file: ROLLUP_TRIGGERS,
+        search: `SELECT old_hour, old_sender, old_measure, -1 FROM moved`,
+        replace: `SELECT old_hour, old_sender, old_measure, 0 FROM moved`,
+      },
+    ],
+    noticedBy: [FOLD_TEST],
+  },
+  {
+    name: 'rollups: changes that were folded stay and are folded again',
+    edits: [
+      {
+        file: 'packages/delivery/src/fold-delivery-metrics.ts',
+        search: `        DELETE FROM delivery_metric_changes
+        WHERE id = ANY (ARRAY (SELECT id FROM delivery_metric_changes ORDER BY id LIMIT \${batchRows}))
+        RETURNING hour, sender, changes`,
+        replace: `        SELECT hour, sender, changes FROM delivery_metric_changes ORDER BY id LIMIT \${batchRows}`,
+      },
+    ],
+    noticedBy: [FOLD_TEST],
   },
 ];

@@ -22,6 +22,7 @@ import { TASK_HANDLERS } from './maintenance.ts';
 import { createRecordBatches } from './record-batches.ts';
 import { startReceipts } from './receipts.ts';
 import { startReconciler } from './reconciler.ts';
+import { startRollups } from './rollups.ts';
 import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
 import { startSending } from './start-sending.ts';
 import { startSweeper } from './sweeper.ts';
@@ -64,6 +65,8 @@ export interface WorkerSettings extends HalfOpenSettings {
   reconcileIntervalMs?: number;
   /** How often missed callbacks are looked for; default once a minute. */
   receiptsIntervalMs?: number;
+  /** How often the metrics are folded; default every 10 s, and the figures of phones a sixth as often. */
+  rollupsIntervalMs?: number;
 }
 
 export interface RunningWorker {
@@ -107,6 +110,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });
   const receipts = startReceipts(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.receiptsIntervalMs });
   const cleaner = startCleaner(deps);
+  const rollups = startRollups(deps, settings.rollupsIntervalMs);
   const clockSkew = watchClockSkew(deps);
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
     await seedSenders(deps.db, settings.senders);
@@ -135,6 +139,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
         reconciler.close(),
         receipts.close(),
         cleaner.close(),
+        rollups.close(),
         clockSkew.close(),
         sending.close(deadlineMs),
         ...workers.map((worker) => worker.close(deadlineMs)),

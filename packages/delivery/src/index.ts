@@ -25,6 +25,7 @@ export {
 } from './dead-letters.ts';
 export { deleteCancelRequests, deleteEndedStops } from './delete-leftovers.ts';
 export { expireOverdue } from './expire-overdue.ts';
+export { foldDeliveryMetrics } from './fold-delivery-metrics.ts';
 export { findControl, type ControlMessage } from './find-control.ts';
 export { findUnknown, type DueUnknown, type UnknownPair } from './find-unknown.ts';
 export { findWaiting, type WaitingCursor, type WaitingMessage } from './find-waiting.ts';
@@ -49,6 +50,8 @@ export { migrateDatabase } from './migrate-database.ts';
 export { findDuePolls, noteUnfinished, postponePoll, settlePoll, type DuePoll } from './receipt-polls.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
 export { changeSuppressions, listSuppressions, type Suppression } from './operator-suppressions.ts';
+export { rebuildDeliveryMetrics, type RebuildRange } from './rebuild-delivery-metrics.ts';
+export { forgetPhone, refreshPhonePerformance } from './refresh-phone-performance.ts';
 export { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
 export { recordOutcome, type RecordAnswer } from './record-outcome.ts';
 export type { OutcomeRecord } from './record-rows.ts';

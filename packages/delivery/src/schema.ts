@@ -218,33 +218,38 @@ export const messageStatusLogs = pgTable(
   ],
 );
 
-/** One row per hour and sender (alias), recomputed while its hour is dirty. */
+/**
+ * What the messages of one hour (of `created_at`, UTC) and one sender became: measure → count, by the SQL function `delivery_measures`.
+ * It outlives the rows that it was counted from. Nobody counts here when a status comes: see {@link deliveryMetricChanges}.
+ */
 export const messageDeliveryMetrics = pgTable(
   'message_delivery_metrics',
   {
     hour: at('hour').notNull(),
+    /** Alias; of a message that none of our senders sent the sending address, or nothing when even that is not known. */
     sender: text('sender').notNull(),
-    accepted: integer('accepted').notNull().default(0),
-    sent: integer('sent').notNull().default(0),
-    delivered: integer('delivered').notNull().default(0),
-    read: integer('read').notNull().default(0),
-    failed: integer('failed').notNull().default(0),
-    undelivered: integer('undelivered').notNull().default(0),
-    canceled: integer('canceled').notNull().default(0),
-    expired: integer('expired').notNull().default(0),
-    suppressed: integer('suppressed').notNull().default(0),
-    unknown: integer('unknown').notNull().default(0),
-    /** Error code → count. */
-    errors: jsonb('errors').$type<Record<string, number>>().notNull().default({}),
-    /** Counts per latency bucket. */
-    toSent: integer('to_sent').array(),
-    toDelivered: integer('to_delivered').array(),
-    toRead: integer('to_read').array(),
-    dirty: boolean('dirty').notNull().default(true),
-    computedAt: at('computed_at'),
+    measures: jsonb('measures').$type<Record<string, number>>().notNull().default({}),
+    foldedAt: at('folded_at').notNull().defaultNow(),
   },
-  (table) => [primaryKey({ columns: [table.sender, table.hour] }), index('message_delivery_metrics_hour').on(table.hour)],
+  (table) => [primaryKey({ columns: [table.hour, table.sender] })],
 );
+
+/**
+ * By how much one statement changed the measures of an hour and sender: written by triggers on the message table in the same transaction,
+ * only ever added to, and folded into {@link messageDeliveryMetrics} by a job. Both together are exact at any moment.
+ */
+export const deliveryMetricChanges = pgTable('delivery_metric_changes', {
+  id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  hour: at('hour').notNull(),
+  sender: text('sender').notNull(),
+  changes: jsonb('changes').$type<Record<string, number>>().notNull(),
+});
+
+/** Recipients of whose messages something became, noted by the same triggers until a job has looked at them. */
+export const changedRecipients = pgTable('changed_recipients', {
+  id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  recipients: text('recipients').array().notNull(),
+});
 
 /** What became of the messages of one address, once as a sender and once as a recipient. */
 export const phoneDeliveryPerformance = pgTable(
@@ -253,13 +258,12 @@ export const phoneDeliveryPerformance = pgTable(
     /** Any address, not only numbers. */
     phone: text('phone').notNull(),
     role: text('role').notNull(),
-    accepted: integer('accepted').notNull().default(0),
-    sent: integer('sent').notNull().default(0),
-    delivered: integer('delivered').notNull().default(0),
-    read: integer('read').notNull().default(0),
-    failed: integer('failed').notNull().default(0),
-    undelivered: integer('undelivered').notNull().default(0),
+    /** As in {@link messageDeliveryMetrics}: of a sender the sum of its hours, of a recipient counted from its latest messages. */
+    measures: jsonb('measures').$type<Record<string, number>>().notNull().default({}),
+    /** Of the latest message that failed. */
     lastErrorCode: integer('last_error_code'),
+    lastErrorAt: at('last_error_at'),
+    lastDeliveredAt: at('last_delivered_at'),
     firstMessageAt: at('first_message_at'),
     lastMessageAt: at('last_message_at'),
     updatedAt: at('updated_at').notNull().defaultNow(),
