@@ -1,3 +1,4 @@
+export { createArchive, type Archive } from './archive/archive.ts';
 export { adoptByOperator, type OperatorAdoption } from './adopt-by-operator.ts';
 export { adoptListed, type ListVerdict, type PairSearched } from './adopt-listed.ts';
 export { applyStatuses, type StatusApplied } from './apply-statuses.ts';
@@ -9,6 +10,13 @@ export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from '
 export type { WindowGuard } from './claim-verdict.ts';
 export { endBreakerSoon, openBreaker, takeProbe, type BreakerPause, type OpenBreaker } from './breakers.ts';
 export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';
+export {
+  cleanupOldMessages,
+  type CleanupDeps,
+  type CleanupDone,
+  type CleanupInput,
+  type CleanupResult,
+} from './retention/cleanup-old-messages.ts';
 export { closeUnknown } from './close-unknown.ts';
 export { compareListed, isFurther, type ListedComparison } from './compare-listed.ts';
 export { countUnknown } from './count-unknown.ts';
@@ -60,6 +68,7 @@ export { recordSuppressions, type SuppressionEvent } from './record-suppressions
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
 export { releaseHeld, type HeldReleased, type ReleaseHeldInput } from './release-held.ts';
 export { ABSENCES_MIN, resendUnknown, type ResentMessage } from './resend-unknown.ts';
+export { restoreArchive, type RestoreAnswer, type RestoreInput } from './retention/restore-archive.ts';
 export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
 export { endStop, listStops, openStop, type EndStop, type OpenStop, type SendStop, type StopTarget } from './send-stops.ts';
 export {

@@ -10,6 +10,11 @@ const FAILPOINT_NAMES = [
   'intake-after-insert',
   'status-after-log',
   'spool-before-delete',
+  'archive-before-rename',
+  'archive-before-manifest',
+  'archive-before-delete',
+  'archive-mid-delete',
+  'archive-before-done',
 ] as const;
 
 /** The longest that a timer can be set to; it only keeps the stopped process alive until it is killed. */
