@@ -1,5 +1,5 @@
 // `npm run bench`: what Tickmark costs beside other ways of doing the same, measured side by side on this machine. Options: `-- --quick`
-// (a smoke test), `-- --rows <group>,…`, `-- --rounds <n>`, `-- --json`. Fails when anything is incorrect, never because something is slow.
+// (a smoke test), `-- --rows <group>,…`, `-- --rounds <n>`, `-- --messages <n>`, `-- --data <folder>`, `-- --json`. Fails when anything is incorrect, never because something is slow.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +9,9 @@ import { readOptions, type BenchOptions } from './harness/options.ts';
 import { printReport, type BenchReport, type GroupReport } from './harness/report.ts';
 import { startBenchServices } from './harness/services.ts';
 import { runCallbacks } from './rows/callbacks/run-callbacks.ts';
+import { runScale } from './rows/scale/run-scale.ts';
 
-const GROUPS: Record<string, RunGroup> = { callbacks: runCallbacks };
+const GROUPS: Record<string, RunGroup> = { callbacks: runCallbacks, scale: runScale };
 
 const startedMs = performance.now();
 const say = (text: string) => console.error(`· ${((performance.now() - startedMs) / 1000).toFixed(0).padStart(4)} s  ${text}`);
@@ -39,10 +40,10 @@ try {
 }
 process.exit(exitCode);
 
-async function runGroups({ effort, quick, groups: names }: BenchOptions): Promise<BenchReport> {
+async function runGroups({ effort, quick, groups: names, dataDir }: BenchOptions): Promise<BenchReport> {
   const folder = mkdtempSync(join(tmpdir(), 'tickmark-bench-'));
   cleanups.push(async () => rmSync(folder, { recursive: true, force: true }));
-  const services = await startBenchServices(say);
+  const services = await startBenchServices(say, dataDir ?? undefined);
   cleanups.push(() => services.stop());
   const groups: GroupReport[] = [];
   for (const name of names) {

@@ -20,6 +20,8 @@ const CANDIDATES = [
   ],
 ].flat();
 
+const SCALE_ROWS = ['whatsapp_messages', 'message_status_logs', 'by-id', 'by-sid', 'loaded', 'empty'];
+
 async function runBench(...args: string[]): Promise<{ code: number | null; out: string; progress: string }> {
   const bench = spawn(process.execPath, ['--conditions=@tickmark/source', '--import', 'tsx', MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -63,6 +65,20 @@ it('a quick bench of the callbacks passes every gate, loses nothing to kill -9, 
   ]);
   expect(group?.kills.find(({ name }) => name === 'tickmark')).toMatchObject({ answered: expect.any(Number), lost: 0 });
 }, 600_000);
+
+it('a quick bench of the size of the tables answers every question right and loses no status', async () => {
+  const { code, out, progress } = await runBench('--quick', '--rows', 'scale', '--json');
+  expect(code === 0 ? '' : progress).toBe('');
+  const [group] = (JSON.parse(out) as BenchReport).groups;
+  expect(group?.reached.map(({ name }) => name)).toEqual(SCALE_ROWS);
+  for (const { name, gate, figures } of group?.reached ?? []) {
+    const { wrong = 0, missing = 0, regressed = 0, ...counted } = gate;
+    expect({ name, wrong, missing, regressed }).toEqual({ name, wrong: 0, missing: 0, regressed: 0 });
+    expect(Math.min(...Object.values(counted))).toBeGreaterThan(0);
+    expect(Object.values(figures).every(({ median }) => median > 0)).toBe(true);
+  }
+  expect(group?.comparisons.map(({ against, goal }) => `${against} ${goal}`)).toEqual(['empty 0.9', 'empty 1.1']);
+}, 300_000);
 
 it('rows that there are none of are refused with those that there are', async () => {
   expect(await runBench('--rows', 'nonsense')).toMatchObject({ code: 1, progress: expect.stringContaining('callbacks') });

@@ -14,7 +14,7 @@ export interface Comparison {
 }
 
 /** What one candidate reached in one measure, over all rounds. */
-export interface Reached extends Omit<Candidate, 'processes'> {
+export interface Reached extends Pick<Candidate, 'name' | 'title'>, Partial<Pick<Candidate, 'durability' | 'tuning'>> {
   measure: string;
   /** By name, for instance `callbacksPerSecond`. */
   figures: Record<string, Spread>;
@@ -52,7 +52,7 @@ export function printReport(report: BenchReport, print: (line: string) => void):
   );
   for (const group of report.groups) {
     for (const measure of new Set(group.reached.map((entry) => entry.measure))) printMeasure(group, measure, print);
-    print('\nkill -9 of every process in mid-load, started again: answered with a 2xx and lost');
+    if (group.kills.length > 0) print('\nkill -9 of every process in mid-load, started again: answered with a 2xx and lost');
     for (const { name, answered, lost } of group.kills) print(`  ${name.padEnd(20)} ${lost} of ${answered}`);
   }
   print(report.correct ? '\nevery gate passed' : '\nA GATE FAILED: the figures say nothing');
@@ -65,8 +65,9 @@ function printMeasure({ reached, comparisons }: GroupReport, measure: string, pr
     const gate = Object.entries(entry.gate).map(([name, count]) => `${count} ${name}`);
     print(`  ${entry.title}`);
     print(`      ${figures.join(' · ')}`);
-    print(`      durable before the answer: ${entry.durability} · ${gate.join(', ')}${entry.passed ? '' : ' · GATE FAILED'}`);
-    print(`      tuning: ${entry.tuning}`);
+    const durability = entry.durability === undefined ? [] : [`durable before the answer: ${entry.durability}`];
+    print(`      ${[...durability, gate.join(', '), ...(entry.passed ? [] : ['GATE FAILED'])].join(' · ')}`);
+    if (entry.tuning !== undefined) print(`      tuning: ${entry.tuning}`);
   }
   for (const { against, better, goal, ratio, verdict, ...rest } of comparisons.filter((each) => each.measure.startsWith(measure))) {
     const sign = better === 'higher' ? '≥' : '≤';

@@ -13,12 +13,23 @@ export interface BenchServices {
   makeTemplate(name: string, fill: (url: string) => Promise<void>): Promise<void>;
   /** A copy for one run: every run begins with the same rows in the same places. */
   copyTemplate(template: string, name: string): Promise<{ url: string; drop: () => Promise<void> }>;
+  /** A database that a run before this one left in the data folder; null when there is none. */
+  urlOf(name: string): string;
+  openKept(name: string): Promise<string | null>;
+  makeKept(name: string): Promise<string>;
+  dropKept(name: string): Promise<void>;
+  /** Runs a load while the server may write its log far ahead of its pages, as an operator would set it for a load. */
+  withRoomForLoading<T>(load: () => Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
-/** Servers that are there already are not used: what is measured on them could not be compared, and their data are somebody's. */
-export async function startBenchServices(onProgress: (text: string) => void): Promise<BenchServices> {
-  const services = await startServices({ onProgress });
+/**
+ * Servers that are there already are not used: what is measured on them could not be compared, and their data are somebody's.
+ *
+ * @param dataDir where the servers keep their data; without it they are removed at the end
+ */
+export async function startBenchServices(onProgress: (text: string) => void, dataDir?: string): Promise<BenchServices> {
+  const services = await startServices({ onProgress, ...(dataDir === undefined ? {} : { dataDir }) });
   const [, postgresPid = 0, redisPid = 0] = services.pids;
   const redis = new Redis(services.redisUrl, { replyMapping: 'legacy' });
   redis.on('error', () => undefined);
@@ -37,6 +48,27 @@ export async function startBenchServices(onProgress: (text: string) => void): Pr
     async copyTemplate(template, name) {
       await admin`CREATE DATABASE ${admin(name)} TEMPLATE ${admin(template)}`;
       return { url: urlOf(name), drop: () => drop(name) };
+    },
+    urlOf,
+    async openKept(name) {
+      const [row] = await admin`SELECT 1 FROM pg_database WHERE datname = ${name}`;
+      return row ? urlOf(name) : null;
+    },
+    async makeKept(name) {
+      await admin`CREATE DATABASE ${admin(name)}`;
+      return urlOf(name);
+    },
+    dropKept: drop,
+    async withRoomForLoading(load) {
+      await admin`ALTER SYSTEM SET max_wal_size = '16GB'`;
+      await admin`ALTER SYSTEM SET checkpoint_timeout = '30min'`;
+      await admin`SELECT pg_reload_conf()`;
+      try {
+        return await load();
+      } finally {
+        await admin`ALTER SYSTEM RESET ALL`;
+        await admin`SELECT pg_reload_conf()`;
+      }
     },
     async stop() {
       redis.disconnect();

@@ -26,6 +26,17 @@ const NEVER_TWICE = 'tests/never-twice.faults.test.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
   {
+    name: 'plans: the list by time has no index',
+    edits: [
+      {
+        file: 'drizzle/0000_initial.sql',
+        search: `CREATE INDEX "whatsapp_messages_created" ON "whatsapp_messages" USING btree ("created_at","id");`,
+        replace: `CREATE INDEX "whatsapp_messages_created" ON "whatsapp_messages" USING btree ("created_at") WHERE rank < 0;`,
+      },
+    ],
+    noticedBy: ['tests/plans.test.ts'],
+  },
+  {
     name: 'claim guard: a row that is claimed already, or whose outcome is known, is claimed again',
     edits: [
       { file: VERDICT, search: `    WHEN m.status = 'sending' THEN 'claimed'\n`, replace: '' },

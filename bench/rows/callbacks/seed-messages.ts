@@ -6,6 +6,14 @@ import { SENDER, type SentMessage } from './make-callbacks.ts';
 export async function seedMessages(url: string, messages: readonly SentMessage[]): Promise<void> {
   await migrateDatabase({ url });
   const sql = postgres(url, { max: 1, onnotice: () => {} });
+  await insertSentMessages(sql, messages);
+  // What years of use would have done: plans that know the tables, pages whose rows are known to be committed.
+  await sql`VACUUM (ANALYZE) whatsapp_messages`;
+  await sql.end();
+}
+
+/** Messages that Twilio has taken a moment ago. */
+export async function insertSentMessages(sql: postgres.Sql, messages: readonly SentMessage[]): Promise<void> {
   await sql`
     INSERT INTO whatsapp_messages (id, producer, request_hash, sender, sender_address, recipient, content_sid, priority, status, rank,
       message_sid, sid_source, attempts, claim_token, claimed_at, outcome, ended_at, http_status, accepted_at, queued_at)
@@ -13,7 +21,4 @@ export async function seedMessages(url: string, messages: readonly SentMessage[]
       sid, 'record', 1, gen_random_uuid(), now(), 'accepted', now(), 201, now(), now()
     FROM unnest(${messages.map(({ id }) => id)}::uuid[], ${messages.map(({ sid }) => sid)}::text[],
       ${messages.map(({ recipient }) => recipient)}::text[]) AS m (id, sid, recipient)`;
-  // What years of use would have done: plans that know the tables, pages whose rows are known to be committed.
-  await sql`VACUUM (ANALYZE) whatsapp_messages`;
-  await sql.end();
 }

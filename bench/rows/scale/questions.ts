@@ -1,0 +1,54 @@
+import { getMessageDeliveryStatus, type Database } from '@tickmark/delivery';
+import { describeError } from '@tickmark/domain';
+import type postgres from 'postgres';
+import type { LoadedDatabase } from './load-once.ts';
+
+/** One message of the tables, as its row says. */
+export interface KnownMessage {
+  id: string;
+  messageSid: string | null;
+  recipient: string;
+  campaign: string | null;
+  status: string;
+  createdAt: Date;
+  /** Lines of its log. */
+  lines: number;
+}
+
+export interface Question {
+  /** Stable: the key in `--json`. */
+  name: string;
+  title: string;
+  /** Asks about one message, and says whether the answer is what the raw rows say. */
+  ask: (message: KnownMessage) => Promise<boolean>;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Messages from all over the time of the tables, each with a sid. */
+export async function sampleMessages(
+  sql: postgres.Sql,
+  { generated: { days, until } }: LoadedDatabase,
+  count: number,
+): Promise<KnownMessage[]> {
+  const times = Array.from({ length: count }, (_, index) => new Date(until.getTime() - (days * DAY_MS * (index + 1)) / (count + 1)));
+  return sql<KnownMessage[]>`
+    SELECT m.id, m.message_sid AS "messageSid", m.recipient, m.campaign, m.status, m.created_at AS "createdAt",
+      (SELECT count(*)::int FROM message_status_logs l WHERE l.message_sid = m.message_sid) AS lines
+    FROM unnest(${times.map((time) => time.toISOString())}::text[]::timestamptz[]) AS t (at) CROSS JOIN LATERAL (
+      SELECT * FROM whatsapp_messages WHERE created_at >= t.at AND message_sid IS NOT NULL ORDER BY created_at, id LIMIT 1
+    ) AS m
+    ORDER BY md5(m.id::text)`;
+}
+
+export function makeQuestions(db: Database): Question[] {
+  const byKey = (read: (message: KnownMessage) => string | null) => async (message: KnownMessage) => {
+    const answer = await getMessageDeliveryStatus({ db, describeError }, { idOrSid: read(message) ?? '' });
+    const lines = answer?.timeline.filter(({ kind }) => kind === 'callback' || kind === 'reconciled').length;
+    return answer?.id === message.id && answer.status === message.status && lines === message.lines;
+  };
+  return [
+    { name: 'by-id', title: 'message by id, with its timeline', ask: byKey(({ id }) => id) },
+    { name: 'by-sid', title: 'message by sid, with its timeline', ask: byKey(({ messageSid }) => messageSid) },
+  ];
+}

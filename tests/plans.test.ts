@@ -1,0 +1,174 @@
+// The promise: however many messages there are, what is asked for all the time goes through an index and touches few rows.
+import { randomUUID } from 'node:crypto';
+import {
+  applyStatuses,
+  cancelMessages,
+  claimForSending,
+  createDatabase,
+  expireOverdue,
+  findControl,
+  findUnknown,
+  findWaiting,
+  getMessageDeliveryStatus,
+  listUnknown,
+  markStaleSending,
+  noteUnfinished,
+  recordOutcome,
+  releaseHeld,
+  unparkMessages,
+  type Database,
+} from '@tickmark/delivery';
+import { describeError, type SendOutcome } from '@tickmark/domain';
+import { randomSid, statusEvent, testDatabase } from '@tickmark/testing';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fillTables } from '../bench/rows/scale/fill-tables.ts';
+import { watchPlans, type PlanNode, type WatchedServer } from './support/watch-plans.ts';
+
+const MESSAGES = 20_000;
+const BIG_TABLES = ['whatsapp_messages', 'message_status_logs'];
+const HOUR_MS = 3_600_000;
+
+let server: WatchedServer;
+let db: Database;
+let drop: () => Promise<void>;
+let known: { id: string; sid: string; recipient: string; createdAt: Date; waiting: string; sending: string; token: string; sender: string };
+
+beforeAll(async () => {
+  const database = await testDatabase();
+  drop = database.drop;
+  await fillTables(database.url, { messages: MESSAGES, days: 31, until: new Date(), seed: 1 }, () => {});
+  server = await watchPlans(database.url);
+  db = createDatabase({ url: server.url, prepare: true, max: 2, applicationName: 'tickmark-plans-test' });
+  const [row] = await db.sql<(typeof known)[]>`
+    SELECT m.id, m.message_sid AS sid, m.recipient, m.created_at AS "createdAt", w.id AS waiting, s.id AS sending, s.claim_token AS token,
+      m.sender_address AS sender
+    FROM whatsapp_messages m,
+      LATERAL (SELECT id FROM whatsapp_messages WHERE open_status = 'accepted' ORDER BY id LIMIT 1) AS w,
+      LATERAL (SELECT id, claim_token FROM whatsapp_messages WHERE open_status = 'sending' ORDER BY id LIMIT 1) AS s
+    WHERE m.status = 'delivered' AND m.attempts = 1 ORDER BY m.created_at DESC LIMIT 1`;
+  known = row as typeof known;
+}, 120_000);
+afterAll(async () => {
+  await db.close();
+  await server.close();
+  await drop();
+});
+
+interface Asked {
+  ask: () => Promise<unknown>;
+  /** All of these, and no other of the big tables. */
+  indexes: string[];
+  /** Rows of the big tables read, whether or not they were wanted. */
+  rowsMax: number;
+}
+
+const accepted = (): SendOutcome => ({
+  kind: 'accepted',
+  messageSid: randomSid(),
+  rawStatus: 'queued',
+  httpStatus: 201,
+  errorCode: null,
+  requestId: null,
+});
+const byKey = (key: string) => getMessageDeliveryStatus({ db, describeError }, { idOrSid: key });
+
+const ASKED: Record<string, Asked> = {
+  'a message by its id': {
+    ask: () => byKey(known.id),
+    indexes: ['whatsapp_messages_pkey', 'whatsapp_messages_retry_of', 'message_status_logs_once'],
+    rowsMax: 10,
+  },
+  'a message by its sid': {
+    ask: () => byKey(known.sid),
+    indexes: ['whatsapp_messages_sid', 'whatsapp_messages_retry_of', 'message_status_logs_once'],
+    rowsMax: 10,
+  },
+  'a page of the waiting messages': {
+    ask: () => findWaiting(db, { limit: 50, dueBefore: new Date(Date.now() + HOUR_MS) }),
+    indexes: ['whatsapp_messages_waiting'],
+    rowsMax: 50,
+  },
+  'the messages that expired': {
+    ask: () => expireOverdue(db, { rowsMax: 1_000 }),
+    indexes: ['whatsapp_messages_expiring', 'whatsapp_messages_pkey'],
+    rowsMax: 50,
+  },
+  'the claims whose worker is gone': {
+    ask: () => markStaleSending(db, { olderThanSeconds: 100 * 86_400 }),
+    indexes: ['whatsapp_messages_sending', 'whatsapp_messages_pkey'],
+    rowsMax: 0,
+  },
+  'the unknown messages that are due for a look': {
+    ask: () => findUnknown(db, { lookAgesSeconds: [30], pauseSeconds: 10, limit: 5 }),
+    indexes: ['whatsapp_messages_unknown'],
+    rowsMax: 5,
+  },
+  'the list of the unknown messages': { ask: () => listUnknown(db, { limit: 5 }), indexes: ['whatsapp_messages_unknown'], rowsMax: 5 },
+  'the held messages of an error code': {
+    ask: () => releaseHeld(db, { which: { code: 63016 }, dryRun: true, actor: 'test', reason: 'test' }),
+    indexes: ['whatsapp_messages_held'],
+    rowsMax: 30,
+  },
+  'a claim': {
+    ask: () => claimForSending(db, [{ id: known.waiting, token: randomUUID() }], { account: '0123456789abcdef', windowGuard: 'off' }),
+    indexes: ['whatsapp_messages_pkey', 'whatsapp_messages_pair'],
+    rowsMax: 15,
+  },
+  'the outcome of a call': {
+    ask: () => recordOutcome(db, [{ id: known.sending, attempt: 1, token: known.token, outcome: accepted() }]),
+    indexes: ['whatsapp_messages_pkey', 'whatsapp_messages_sid'],
+    rowsMax: 10,
+  },
+  'a cancellation': {
+    ask: () => cancelMessages(db, [{ id: known.waiting, producer: 'someone' }]),
+    indexes: ['whatsapp_messages_pkey'],
+    rowsMax: 5,
+  },
+  'the parked messages whose stop has ended': {
+    ask: () => unparkMessages(db),
+    indexes: ['whatsapp_messages_waiting', 'whatsapp_messages_pkey'],
+    rowsMax: 0,
+  },
+  'the walk over the messages without a final receipt': {
+    ask: () => noteUnfinished(db, { olderThanSeconds: 900, sample: 10, sureAfterSeconds: 3_600, limit: 200 }),
+    indexes: ['whatsapp_messages_created'],
+    rowsMax: 200,
+  },
+  'a message that proves that a list is whole': {
+    ask: () => findControl(db, { senderAddress: known.sender, at: known.createdAt, withinSeconds: 600 }),
+    indexes: ['whatsapp_messages_created'],
+    rowsMax: 50,
+  },
+  'a status': {
+    ask: () => applyStatuses(db, [statusEvent({ messageId: known.id, messageSid: known.sid, rawStatus: 'read' })]),
+    indexes: ['whatsapp_messages_sid', 'whatsapp_messages_pkey'],
+    rowsMax: 10,
+  },
+};
+
+it.each(Object.entries(ASKED))('%s is found through an index and touches few rows', async (_what, { ask, indexes, rowsMax }) => {
+  const plans = await server.watch(ask);
+  expect(plans.length).toBeGreaterThan(0);
+  const scans = plans.flatMap(scansOf);
+  expect(new Set(scans.map(({ index }) => index))).toEqual(new Set(indexes));
+  expect(scans.reduce((sum, { rows }) => sum + rows, 0)).toBeLessThanOrEqual(rowsMax);
+});
+
+interface Scan {
+  /** Null: the whole table was read. */
+  index: string | null;
+  rows: number;
+}
+
+/** How the plan reads the big tables. The heap part of a bitmap scan counts by the index below it. */
+function scansOf(node: PlanNode): Scan[] {
+  const below = (node.Plans ?? []).flatMap(scansOf);
+  const index = node['Index Name'];
+  if (index !== undefined) return BIG_TABLES.some((table) => index.startsWith(table)) ? [{ index, rows: rowsOf(node) }, ...below] : below;
+  const isWhole = node['Node Type'] === 'Seq Scan' && BIG_TABLES.includes(node['Relation Name'] ?? '');
+  return isWhole ? [{ index: null, rows: rowsOf(node) }, ...below] : below;
+}
+
+function rowsOf(node: PlanNode): number {
+  return (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
+}
