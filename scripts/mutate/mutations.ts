@@ -395,6 +395,17 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['apps/worker/src/follow-stops.test.ts'],
   },
   {
+    name: "the list is not narrowed to a sending key's own messages",
+    edits: [
+      {
+        file: 'apps/console/src/routes/message-list.ts',
+        search: 'const visible = own === null ? filter : { ...filter, producer: [own] };',
+        replace: 'const visible = filter;',
+      },
+    ],
+    noticedBy: ['apps/console/src/routes/message-list.test.ts'],
+  },
+  {
     name: 'repeated message from a person: it bears the time of its repetition',
     edits: [
       {

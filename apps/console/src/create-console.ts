@@ -3,6 +3,7 @@ import { createAuthenticator, createServer, registerOpenApi, type ApiKey, type H
 import type { Producers } from '@tickmark/queues';
 import { VERSION, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
 import { checkReadiness } from './readiness.ts';
+import { addMessageListRoute } from './routes/message-list.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
 
@@ -31,6 +32,7 @@ export async function createConsole({ db, producers, metrics, log }: ConsoleDeps
   const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy: settings.trustProxy });
   await registerOpenApi(server, { title: 'Tickmark console', version: VERSION });
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys });
+  addMessageListRoute(server, { db, log, authenticator });
   addMessageRoutes(server, { db, authenticator });
   addTaskRoutes(server, { db, authenticator });
   return { server, readiness };

@@ -15,34 +15,38 @@ const timelineEntrySchema = z.object({
   source: z.string().nullable(),
 });
 
-/** What `GET /v1/messages/:id` answers. Absent is null, never left out. */
-export const messageSchema = z
-  .object({
-    id: z.uuid(),
-    status: z.enum(STATUSES),
-    messageSid: z.string().nullable(),
-    sender: z.string().nullable().describe('alias'),
-    from: z.string().nullable(),
-    to: z.string().nullable(),
-    producer: z.string().nullable().describe('name of the API key that sent it'),
-    origin: z.enum(['api', 'external', 'recovered', 'retry']),
-    campaign: z.string().nullable(),
-    priority: z.enum(PRIORITIES),
-    onUnknown: z.enum(['hold', 'resend']),
-    attempts: z.int().describe('calls of the create API'),
-    errorCode: z.int().nullable(),
-    error: z.object({ code: z.int(), class: z.string(), meaning: z.string(), cause: z.string(), remedy: z.string() }).nullable(),
-    contradicted: z.boolean().describe('both delivered or read and a final failure were told'),
-    createdAt: time,
-    sendAt: time.nullable(),
-    queuedAt: time.nullable(),
-    sentAt: time.nullable(),
-    deliveredAt: time.nullable(),
-    readAt: time.nullable(),
-    failedAt: time.nullable(),
-    retryOf: z.uuid().nullable(),
-    retriedBy: z.uuid().nullable(),
-    metadata: texts.nullable(),
+/** A message as lists show it. Absent is null, never left out. */
+export const messageSummarySchema = z.object({
+  id: z.uuid(),
+  status: z.enum(STATUSES),
+  messageSid: z.string().nullable(),
+  sender: z.string().nullable().describe('alias'),
+  from: z.string().nullable(),
+  to: z.string().nullable(),
+  producer: z.string().nullable().describe('name of the API key that sent it'),
+  origin: z.enum(['api', 'external', 'recovered', 'retry']),
+  campaign: z.string().nullable(),
+  priority: z.enum(PRIORITIES),
+  onUnknown: z.enum(['hold', 'resend']),
+  attempts: z.int().describe('calls of the create API'),
+  errorCode: z.int().nullable(),
+  error: z.object({ code: z.int(), class: z.string(), meaning: z.string(), cause: z.string(), remedy: z.string() }).nullable(),
+  contradicted: z.boolean().describe('both delivered or read and a final failure were told'),
+  createdAt: time,
+  sendAt: time.nullable(),
+  queuedAt: time.nullable(),
+  sentAt: time.nullable(),
+  deliveredAt: time.nullable(),
+  readAt: time.nullable(),
+  failedAt: time.nullable(),
+  retryOf: z.uuid().nullable(),
+  retriedBy: z.uuid().nullable(),
+  metadata: texts.nullable(),
+});
+
+/** What `GET /v1/messages/:id` answers. */
+export const messageSchema = messageSummarySchema
+  .extend({
     content: z
       .object({
         body: z.string().nullable(),

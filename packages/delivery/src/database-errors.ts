@@ -23,6 +23,11 @@ export function isRaceError(error: unknown): boolean {
   return code === '40P01' || code === '40001' || (code === '23505' && RACED_CONSTRAINTS.has(constraintOf(error) ?? ''));
 }
 
+/** The statement ran longer than it may: the same again takes as long. */
+export function isStatementTimeout(error: unknown): boolean {
+  return codeOf(error) === '57014';
+}
+
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 const SQLSTATE_CLASSES: Readonly<Record<string, DatabaseErrorClass>> = {

@@ -1,47 +1,12 @@
-import type { ErrorClass, MessageStatus, Priority } from '@tickmark/domain';
 import { eq, inArray } from 'drizzle-orm';
 import type { Database } from './database.ts';
+import { describeSummary, type MessageSummary, type ShownError } from './describe-message.ts';
 import { findMessage } from './find-message.ts';
 import { buildTimeline, type TimelineEntry } from './message-timeline.ts';
 import { auditLog, messageAttempts, messageStatusLogs, whatsappMessages } from './schema.ts';
 
-/** What the error table says about a code, as far as an answer shows it. */
-export interface ShownError {
-  code: number;
-  class: ErrorClass;
-  meaning: string;
-  cause: string;
-  remedy: string;
-}
-
-/** The answer of `GET /v1/messages/:id`. Absent is null, never left out; times are ISO 8601 in UTC. */
-export interface MessageDeliveryStatus {
-  id: string;
-  status: MessageStatus;
-  messageSid: string | null;
-  /** Alias; null when none of our senders sent it. */
-  sender: string | null;
-  from: string | null;
-  to: string | null;
-  producer: string | null;
-  origin: 'api' | 'retry' | 'external' | 'recovered';
-  campaign: string | null;
-  priority: Priority;
-  onUnknown: 'hold' | 'resend';
-  attempts: number;
-  errorCode: number | null;
-  error: ShownError | null;
-  contradicted: boolean;
-  createdAt: string;
-  sendAt: string | null;
-  queuedAt: string | null;
-  sentAt: string | null;
-  deliveredAt: string | null;
-  readAt: string | null;
-  failedAt: string | null;
-  retryOf: string | null;
-  retriedBy: string | null;
-  metadata: Record<string, string> | null;
+/** The answer of `GET /v1/messages/:id`. */
+export interface MessageDeliveryStatus extends MessageSummary {
   /** Null when it was redacted or never known. */
   content: MessageContent | null;
   timeline: TimelineEntry[];
@@ -79,44 +44,13 @@ export async function getMessageDeliveryStatus(
   const sids = [row, ...attempts].flatMap(({ messageSid }) => (messageSid === null ? [] : [messageSid]));
   const logs = await db.orm.select().from(messageStatusLogs).where(inArray(messageStatusLogs.messageSid, sids));
   return {
-    ...describeRow(row),
-    error: row.errorCode === null ? null : pickShown(describeError(row.errorCode)),
-    retriedBy: retries[0]?.id ?? null,
+    ...describeSummary({ ...row, retriedBy: retries[0]?.id ?? null }, describeError),
+    content: describeContent(row),
     timeline: buildTimeline({ row, attempts, logs, audits }),
   };
 }
 
 type MessageRow = typeof whatsappMessages.$inferSelect;
-
-function describeRow(row: MessageRow): Omit<MessageDeliveryStatus, 'error' | 'retriedBy' | 'timeline'> {
-  return {
-    id: row.id,
-    // A CHECK of the table keeps these four to the words of their types.
-    status: row.status as MessageStatus,
-    priority: row.priority as Priority,
-    onUnknown: row.onUnknown as MessageDeliveryStatus['onUnknown'],
-    origin: row.origin as MessageDeliveryStatus['origin'],
-    messageSid: row.messageSid,
-    sender: row.sender,
-    from: row.senderAddress,
-    to: row.recipient,
-    producer: row.producer,
-    campaign: row.campaign,
-    attempts: row.attempts,
-    errorCode: row.errorCode,
-    contradicted: row.contradicted,
-    createdAt: (row.acceptedAt ?? row.createdAt).toISOString(),
-    sendAt: toIso(row.sendAt),
-    queuedAt: toIso(row.queuedAt),
-    sentAt: toIso(row.sentAt),
-    deliveredAt: toIso(row.deliveredAt),
-    readAt: toIso(row.readAt),
-    failedAt: toIso(row.failedAt),
-    retryOf: row.retryOf,
-    metadata: row.metadata,
-    content: describeContent(row),
-  };
-}
 
 function describeContent({ body, contentSid, contentVariables, mediaUrl, contentKeyId }: MessageRow): MessageContent | null {
   // Ciphertext is no content: whoever has the keys shows it.
@@ -127,13 +61,4 @@ function describeContent({ body, contentSid, contentVariables, mediaUrl, content
     contentVariables: contentVariables === null ? null : (JSON.parse(contentVariables) as Record<string, string>),
     mediaUrl,
   };
-}
-
-/** Field by field: a table entry may hold more than an answer shows. */
-function pickShown({ code, class: errorClass, meaning, cause, remedy }: ShownError): ShownError {
-  return { code, class: errorClass, meaning, cause, remedy };
-}
-
-function toIso(time: Date | null): string | null {
-  return time?.toISOString() ?? null;
 }

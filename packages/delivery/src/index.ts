@@ -9,7 +9,6 @@ export { checkDatabase, type DatabaseCheck } from './check-database.ts';
 export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from './claim-for-sending.ts';
 export type { WindowGuard } from './claim-verdict.ts';
 export { endBreakerSoon, openBreaker, takeProbe, type BreakerPause, type OpenBreaker } from './breakers.ts';
-export { classifyDatabaseError, type DatabaseErrorClass } from './database-errors.ts';
 export {
   cleanupOldMessages,
   type CleanupDeps,
@@ -17,9 +16,11 @@ export {
   type CleanupInput,
   type CleanupResult,
 } from './retention/cleanup-old-messages.ts';
+export { classifyDatabaseError, isStatementTimeout, type DatabaseErrorClass } from './database-errors.ts';
 export { closeUnknown } from './close-unknown.ts';
 export { compareListed, isFurther, type ListedComparison } from './compare-listed.ts';
 export { countUnknown } from './count-unknown.ts';
+export type { MessageSummary, ShownError } from './describe-message.ts';
 export { createDatabase, type Database, type DatabaseOptions } from './database.ts';
 export {
   deleteRequestedLetter,
@@ -42,15 +43,16 @@ export {
   type MessageContent,
   type MessageDeliveryStatus,
   type MessageDeliveryStatusDeps,
-  type ShownError,
 } from './get-message-delivery-status.ts';
 export { findNotHandedOver, markHandedOver } from './hand-over-inbound.ts';
 export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
 export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
+export { listMessages, type ListMessagesInput, type MessagePage, type MessagePosition } from './list-messages.ts';
 export { noteListProgress, readListProgress, type ListProgress } from './list-progress.ts';
 export { getUnknown, listUnknown, type UnknownMessage } from './list-unknown.ts';
 export { markStaleSending } from './mark-stale-sending.ts';
 export { measureClockSkew, type ClockSkew } from './measure-clock-skew.ts';
+export type { MessageFilter } from './message-filter.ts';
 export type { TimelineEntry } from './message-timeline.ts';
 export { insertRetries, type FailedMessage, type InsertedRetry } from './insert-retries.ts';
 export { listErrorPolicies, type ErrorPolicy } from './list-error-policies.ts';

@@ -9,7 +9,7 @@ export * from './inbound-message.ts';
 export * from './opt-out.ts';
 export * from './listed-message.ts';
 export * from './match-listed.ts';
-export { BODY_CODE_POINTS_MAX } from './message-fields.ts';
+export { BODY_CODE_POINTS_MAX, text as storableText } from './message-fields.ts';
 export * from './message-policy.ts';
 export * from './message-request.ts';
 export * from './prepare-batch.ts';

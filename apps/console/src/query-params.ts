@@ -1,0 +1,32 @@
+import { normalizeRecipient } from '@tickmark/domain';
+import { z } from 'zod';
+
+/** Values of one repeated parameter. */
+const VALUES_MAX = 50;
+
+/** A parameter that may be given several times: any of its values counts. */
+export function repeatable<Item extends z.ZodType>(item: Item) {
+  return z.preprocess(
+    (value) => (value === undefined || Array.isArray(value) ? value : [value]),
+    z.array(item).min(1).max(VALUES_MAX).optional(),
+  );
+}
+
+/** A recipient, in its stored form. A plus sign that was not percent-encoded arrives as a space. */
+export const recipientParam = z
+  .string()
+  .transform((text, context) => {
+    const recipient = normalizeRecipient(text.replace(/^(whatsapp:)? /, '$1+'));
+    if (recipient !== null) return recipient;
+    context.addIssue({ code: 'custom', message: 'write +<number>, whatsapp:+<number> or whatsapp:<CC>.<user id>' });
+    return z.NEVER;
+  })
+  .meta({ examples: ['+14155550100'] });
+
+/** A moment with its offset; as above, its plus sign may arrive as a space. */
+export const timeParam = z.preprocess(
+  (value) => (typeof value === 'string' ? value.replace(' ', '+') : value),
+  z.iso.datetime({ offset: true, error: 'write a time with its offset, such as 2026-01-31T08:00:00Z' }).transform((text) => new Date(text)),
+);
+
+export const limitParam = z.coerce.number().int().min(1).max(500).default(50).describe('items at most');
