@@ -5,6 +5,7 @@ import { VERSION, type Logger, type Metrics, type Readiness } from '@tickmark/ru
 import { checkReadiness } from './readiness.ts';
 import { addMessageListRoute } from './routes/message-list.ts';
 import { addMessageRoutes } from './routes/messages.ts';
+import { addMetricsRoutes } from './routes/metrics.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
 
 export interface ConsoleDeps {
@@ -34,6 +35,7 @@ export async function createConsole({ db, producers, metrics, log }: ConsoleDeps
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys });
   addMessageListRoute(server, { db, log, authenticator });
   addMessageRoutes(server, { db, authenticator });
+  addMetricsRoutes(server, { db, authenticator });
   addTaskRoutes(server, { db, authenticator });
   return { server, readiness };
 }

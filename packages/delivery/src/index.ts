@@ -44,6 +44,8 @@ export {
   type MessageDeliveryStatus,
   type MessageDeliveryStatusDeps,
 } from './get-message-delivery-status.ts';
+export { getPhoneDeliveryMetrics, type PhoneDeliveryMetricsInput, type PhoneMetrics } from './get-phone-delivery-metrics.ts';
+export { getPlatformDeliveryMetrics, type PlatformDeliveryMetricsInput } from './get-platform-delivery-metrics.ts';
 export { findNotHandedOver, markHandedOver } from './hand-over-inbound.ts';
 export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
 export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
@@ -56,6 +58,7 @@ export type { MessageFilter } from './message-filter.ts';
 export type { TimelineEntry } from './message-timeline.ts';
 export { insertRetries, type FailedMessage, type InsertedRetry } from './insert-retries.ts';
 export { listErrorPolicies, type ErrorPolicy } from './list-error-policies.ts';
+export type { MetricsAnswer, MetricsRangeInput } from './metrics-range.ts';
 export { migrateDatabase } from './migrate-database.ts';
 export { findDuePolls, noteUnfinished, postponePoll, settlePoll, type DuePoll } from './receipt-polls.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
@@ -63,6 +66,7 @@ export { changeSuppressions, listSuppressions, type Suppression } from './operat
 export { rebuildDeliveryMetrics, type RebuildRange } from './rebuild-delivery-metrics.ts';
 export { forgetPhone, refreshPhonePerformance } from './refresh-phone-performance.ts';
 export { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
+export { recordMessageStatus } from './record-message-status.ts';
 export { recordOutcome, type RecordAnswer } from './record-outcome.ts';
 export type { OutcomeRecord } from './record-rows.ts';
 export { noteEpoch, readKnownEpoch, type KnownEpoch } from './redis-epoch.ts';

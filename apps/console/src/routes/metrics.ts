@@ -1,0 +1,66 @@
+import { getPhoneDeliveryMetrics, getPlatformDeliveryMetrics, type Database } from '@tickmark/delivery';
+import type { Authenticator, HttpServer } from '@tickmark/http';
+import { z } from 'zod';
+import { metricsSchema, phoneAnswerSchema } from '../metrics-schema.ts';
+import { timeParam } from '../query-params.ts';
+import { withStore } from '../with-store.ts';
+
+const rangeSchema = z.strictObject({
+  since: timeParam.optional().describe('24 hours before until unless given; widened to whole hours'),
+  until: timeParam.optional().describe('now unless given; widened to whole hours'),
+  bucket: z.enum(['hour', 'day']).optional().describe('what one point of the series stands for, in UTC; hour unless given'),
+});
+
+const platformQuerySchema = rangeSchema.extend({
+  sender: z.string().min(1).max(64).optional().describe('alias of one sender; all messages unless given, also those that others sent'),
+});
+
+const phoneParamsSchema = z.object({
+  phone: z.string().describe('+E164, a user id CC.…, both with or without whatsapp:, or a Messaging Service MG…; percent-encoded'),
+});
+
+const phoneQuerySchema = rangeSchema.extend({ role: z.enum(['sender', 'recipient']).optional().describe('both unless given') });
+
+export interface MetricsRoutesOptions {
+  db: Database;
+  authenticator: Authenticator;
+}
+
+/** What became of messages, counted: for keys with the scope read. */
+export function addMetricsRoutes(server: HttpServer, { db, authenticator }: MetricsRoutesOptions): void {
+  const shared = { onRequest: authenticator.require('read') };
+  const documented = { tags: ['metrics'] };
+
+  server.get(
+    '/v1/metrics/platform',
+    {
+      ...shared,
+      schema: {
+        ...documented,
+        summary: 'Totals, rates, latencies and errors of a time',
+        querystring: platformQuerySchema,
+        response: { 200: metricsSchema },
+      },
+    },
+    (request) => withStore(db, () => getPlatformDeliveryMetrics({ db }, request.query)),
+  );
+
+  server.get(
+    '/v1/metrics/phones/:phone',
+    {
+      ...shared,
+      schema: {
+        ...documented,
+        summary: 'The same of one phone, as a sender and as a recipient',
+        params: phoneParamsSchema,
+        querystring: phoneQuerySchema,
+        response: { 200: phoneAnswerSchema },
+      },
+    },
+    async (request) => {
+      const { role, ...range } = request.query;
+      const answer = await withStore(db, () => getPhoneDeliveryMetrics({ db }, { phone: request.params.phone, ...range }));
+      return role === undefined ? answer : answer[role];
+    },
+  );
+}
