@@ -1,30 +1,19 @@
-import { applyStatuses, createDatabase, migrateDatabase, type Database } from '@tickmark/delivery';
-import type { StatusEvent } from '@tickmark/domain';
+import { createDatabase, migrateDatabase, type Database } from '@tickmark/delivery';
 import { compareRounds } from '../../harness/compare-rounds.ts';
-import { readCpuTimes, subtractCpuTimes, totalOf } from '../../harness/cpu.ts';
 import type { GroupContext } from '../../harness/groups.ts';
 import type { Comparison, Reached } from '../../harness/report.ts';
 import { spreadOf } from '../../harness/statistics.ts';
+import { applyAll, BATCHES_UNDER_WAY, type Applied } from './apply-live.ts';
+import { makeLiveTraffic, removeLive } from './live-messages.ts';
 import type { LoadedDatabase } from './load-once.ts';
-import { judgeLive, makeLiveTraffic, removeLive, storeLive, type LiveTraffic } from './live-messages.ts';
 
-/** What the worker makes of callbacks at line rate: a statement for some two hundred, three under way. */
-const EVENTS_PER_BATCH = 200;
-const BATCHES_UNDER_WAY = 3;
-
-export const STATUSES_MEASURE = 'statuses applied, in batches as the worker makes them';
+const STATUSES_MEASURE = 'statuses applied, in batches as the worker makes them';
 
 interface Side {
   name: 'loaded' | 'empty';
   title: string;
   db: Database;
-  rounds: Round[];
-}
-
-interface Round {
-  rate: number;
-  cpuMsPer1000: number;
-  gate: Awaited<ReturnType<typeof judgeLive>>;
+  rounds: Applied[];
 }
 
 /** Statuses of messages of the last minute, in tables that hold much besides and in tables that hold nothing else. */
@@ -58,31 +47,9 @@ export async function measureStatuses(
   return report(sides);
 }
 
-async function applyAll(db: Database, traffic: LiveTraffic, postgresPid: number): Promise<Round> {
-  await storeLive(db.sql, traffic);
-  await db.sql`ANALYZE whatsapp_messages, message_status_logs`;
-  const batches = Array.from({ length: Math.ceil(traffic.events.length / EVENTS_PER_BATCH) }, (_, index) =>
-    traffic.events.slice(index * EVENTS_PER_BATCH, (index + 1) * EVENTS_PER_BATCH),
-  );
-  const pids = { app: [process.pid], postgres: [postgresPid], redis: [] };
-  const before = readCpuTimes(pids);
-  const startedMs = performance.now();
-  await Promise.all(Array.from({ length: BATCHES_UNDER_WAY }, () => applyInTurn(db, batches)));
-  const seconds = (performance.now() - startedMs) / 1_000;
-  const cpu = totalOf(subtractCpuTimes(readCpuTimes(pids), before));
-  const count = traffic.events.length;
-  return { rate: count / seconds, cpuMsPer1000: (cpu * 1_000) / count, gate: await judgeLive(db.sql, traffic) };
-}
-
-async function applyInTurn(db: Database, batches: StatusEvent[][]): Promise<void> {
-  for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
-    for (const settled of await applyStatuses(db, batch)) if (!settled.ok) throw settled.error;
-  }
-}
-
 function report(sides: readonly Side[]): { reached: Reached[]; comparisons: Comparison[] } {
   const reached = sides.map(({ name, title, rounds }): Reached => {
-    const sum = (read: (gate: Round['gate']) => number) => rounds.reduce((total, { gate }) => total + read(gate), 0);
+    const sum = (read: (gate: Applied['gate']) => number) => rounds.reduce((total, { gate }) => total + read(gate), 0);
     const gate = {
       applied: sum(({ applied }) => applied),
       missing: sum(({ missing }) => missing),
@@ -94,9 +61,10 @@ function report(sides: readonly Side[]): { reached: Reached[]; comparisons: Comp
     };
     return { name, title, measure: STATUSES_MEASURE, figures, gate, passed: gate.missing + gate.regressed === 0 };
   });
-  const of = (wanted: Side['name'], read: (round: Round) => number) => (sides.find(({ name }) => name === wanted)?.rounds ?? []).map(read);
-  const rate = ({ rate: figure }: Round) => figure;
-  const cpu = ({ cpuMsPer1000 }: Round) => cpuMsPer1000;
+  const of = (wanted: Side['name'], read: (round: Applied) => number) =>
+    (sides.find(({ name }) => name === wanted)?.rounds ?? []).map(read);
+  const rate = ({ rate: figure }: Applied) => figure;
+  const cpu = ({ cpuMsPer1000 }: Applied) => cpuMsPer1000;
   return {
     reached,
     comparisons: [

@@ -2,6 +2,7 @@ import { createDatabase } from '@tickmark/delivery';
 import type { GroupContext } from '../../harness/groups.ts';
 import type { GroupReport } from '../../harness/report.ts';
 import { loadOnce } from './load-once.ts';
+import { measureCleanup } from './measure-cleanup.ts';
 import { measureReads } from './measure-reads.ts';
 import { measureSizes } from './measure-sizes.ts';
 import { measureStatuses } from './measure-statuses.ts';
@@ -20,6 +21,8 @@ export async function runScale(context: GroupContext): Promise<GroupReport> {
   const messages = await sampleMessages(db.sql, loaded, Math.min(SAMPLED_MAX, effort.warmUpCount / 10));
   const reads = await measureReads(context, `questions to ${effort.tableMessages} messages`, makeQuestions(db), messages);
   const statuses = await measureStatuses(context, loaded);
-  const reached = [...sizes, ...reads, ...statuses.reached];
-  return { group: 'scale', reached, comparisons: statuses.comparisons, kills: [], correct: reached.every(({ passed }) => passed) };
+  const cleanup = await measureCleanup(context);
+  const reached = [...sizes, ...reads, ...statuses.reached, ...cleanup.reached];
+  const comparisons = [...statuses.comparisons, ...cleanup.comparisons];
+  return { group: 'scale', reached, comparisons, kills: [], correct: reached.every(({ passed }) => passed) };
 }

@@ -1,0 +1,111 @@
+import { cleanupOldMessages, createArchive, createDatabase, type CleanupResult, type Database } from '@tickmark/delivery';
+import { createLogger } from '@tickmark/runtime';
+import { compareRounds } from '../../harness/compare-rounds.ts';
+import type { GroupContext } from '../../harness/groups.ts';
+import type { Comparison, Reached } from '../../harness/report.ts';
+import { spreadOf } from '../../harness/statistics.ts';
+import { applyAll, BATCHES_UNDER_WAY, type Applied } from './apply-live.ts';
+import { makeLiveTraffic, removeLive } from './live-messages.ts';
+import { loadOnce } from './load-once.ts';
+
+const MEASURE = 'statuses applied while old messages are cleaned up';
+const ROWS_MAX = 1_000_000;
+/** All but the last day's are old here; contents are left to go with their rows. */
+const PERIODS = { rowDays: 1, bodyDays: 36_500 };
+
+interface Rounds {
+  quiet: Applied[];
+  cleaning: (Applied & { deleted: number })[];
+}
+
+/** The same live traffic with and without the cleanup at work on the same tables; then the cleanup is let come to its end. */
+export async function measureCleanup(context: GroupContext): Promise<{ reached: Reached[]; comparisons: Comparison[] }> {
+  const { effort, services, say, cleanups, folder } = context;
+  const loaded = await loadOnce(services, Math.min(ROWS_MAX, effort.tableMessages), say);
+  await services.dropKept('scale_cleanup');
+  const copy = await services.copyTemplate(new URL(loaded.url).pathname.slice(1), 'scale_cleanup');
+  cleanups.push(() => copy.drop());
+  // The cleanup has two connections of its own, as it has in a worker: one of them holds its lock.
+  const db = createDatabase({ url: copy.url, prepare: true, max: BATCHES_UNDER_WAY + 3, applicationName: 'tickmark-bench' });
+  cleanups.push(() => db.close());
+  const deps = { db, archive: createArchive({ dir: `${folder}/archive` }), log: createLogger({ process: 'bench', level: 'silent' }) };
+  const clean = (signal?: AbortSignal, pauseRatio?: number) =>
+    cleanupOldMessages(deps, { ...PERIODS, fileRecords: 2_000, ...(pauseRatio === undefined ? {} : { pauseRatio }) }, signal);
+
+  const before = await countKept(db);
+  const rounds: Rounds = { quiet: [], cleaning: [] };
+  for (let round = 0; round <= effort.rounds; round += 1) {
+    const sides = round % 2 === 0 ? (['quiet', 'cleaning'] as const) : (['cleaning', 'quiet'] as const);
+    for (const side of sides) {
+      const traffic = makeLiveTraffic(Math.ceil(effort.messages / 4));
+      const abort = new AbortController();
+      const cleaning = side === 'cleaning' ? clean(abort.signal) : null;
+      const applied = await applyAll(db, traffic, services.pids.postgres);
+      abort.abort();
+      const deleted = deletedBy(await cleaning);
+      await removeLive(db.sql, traffic);
+      if (round === 0) continue;
+      if (side === 'quiet') rounds.quiet.push(applied);
+      else rounds.cleaning.push({ ...applied, deleted });
+      say(`cleanup, round ${round} of ${effort.rounds}: ${side} ${Math.round(applied.rate)} statuses/s, ${deleted} messages removed`);
+    }
+  }
+  const startedMs = performance.now();
+  const rest = deletedBy(await clean(undefined, 0));
+  say(
+    `cleanup: the other ${rest} messages removed in ${((performance.now() - startedMs) / 1_000).toFixed(0)} s, without pauses and without other traffic`,
+  );
+  return report(rounds, before, await countKept(db));
+}
+
+function deletedBy(result: CleanupResult | null): number {
+  return result?.kind === 'cleaned' ? (result.rows['message']?.deleted ?? 0) + result.resumed : 0;
+}
+
+interface Kept {
+  /** Final and older than the period. */
+  old: number;
+  /** Everything else. */
+  others: number;
+}
+
+async function countKept(db: Database): Promise<Kept> {
+  const [row] = await db.sql<Kept[]>`
+    SELECT count(*) FILTER (WHERE is_old)::int AS old, count(*) FILTER (WHERE NOT is_old)::int AS others FROM (
+      SELECT rank >= 50 AND GREATEST(created_at, updated_at, sent_at, delivered_at, read_at, failed_at) < now() - ${PERIODS.rowDays} * interval '1 day' AS is_old
+      FROM whatsapp_messages
+    ) AS m`;
+  return row ?? { old: 0, others: 0 };
+}
+
+function report({ quiet, cleaning }: Rounds, before: Kept, after: Kept): { reached: Reached[]; comparisons: Comparison[] } {
+  const describe = (
+    name: string,
+    title: string,
+    rounds: readonly Applied[],
+    faults: Record<string, number>,
+    figures: Reached['figures'],
+  ): Reached => {
+    const sum = (read: (gate: Applied['gate']) => number) => rounds.reduce((total, { gate }) => total + read(gate), 0);
+    const applied = { applied: sum((gate) => gate.applied) };
+    const all = { missing: sum((gate) => gate.missing), regressed: sum((gate) => gate.regressed), ...faults };
+    const passed = Object.values(all).every((count) => count === 0);
+    return {
+      name,
+      title,
+      measure: MEASURE,
+      figures: { statusesPerSecond: spreadOf(rounds.map(rateOf)), ...figures },
+      gate: { ...applied, ...all },
+      passed,
+    };
+  };
+  const faults = { 'old ones left': after.old, 'others gone': before.others - after.others };
+  const removed = { messagesRemovedPerRound: spreadOf(cleaning.map(({ deleted }) => deleted)), inAll: spreadOf([before.old]) };
+  const goal = { measure: `${MEASURE}: rate`, against: 'quiet', better: 'higher', goal: 0.8 } as const;
+  return {
+    reached: [describe('cleaning', 'with the cleanup', cleaning, faults, removed), describe('quiet', 'without', quiet, {}, {})],
+    comparisons: [compareRounds(goal, cleaning.map(rateOf), quiet.map(rateOf))],
+  };
+}
+
+const rateOf = ({ rate }: Applied): number => rate;
