@@ -4,12 +4,15 @@ import {
   applyStatuses,
   cancelMessages,
   claimForSending,
+  cleanupOldMessages,
+  createArchive,
   createDatabase,
   expireOverdue,
   findControl,
   findUnknown,
   findWaiting,
   getMessageDeliveryStatus,
+  listMessages,
   listUnknown,
   markStaleSending,
   noteUnfinished,
@@ -17,14 +20,19 @@ import {
   releaseHeld,
   unparkMessages,
   type Database,
+  type MessageFilter,
 } from '@tickmark/delivery';
 import { describeError, type SendOutcome } from '@tickmark/domain';
-import { randomSid, statusEvent, testDatabase } from '@tickmark/testing';
+import { createLogger } from '@tickmark/runtime';
+import { randomSid, statusEvent, testDatabase, testFolder } from '@tickmark/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fillTables } from '../bench/rows/scale/fill-tables.ts';
 import { watchPlans, type PlanNode, type WatchedServer } from './support/watch-plans.ts';
 
 const MESSAGES = 20_000;
+/** Some thirty messages are older than the period of the cleanup. */
+const ROW_DAYS = 31;
+const DAYS = ROW_DAYS + 0.08;
 const BIG_TABLES = ['whatsapp_messages', 'message_status_logs'];
 const HOUR_MS = 3_600_000;
 
@@ -36,7 +44,7 @@ let known: { id: string; sid: string; recipient: string; createdAt: Date; waitin
 beforeAll(async () => {
   const database = await testDatabase();
   drop = database.drop;
-  await fillTables(database.url, { messages: MESSAGES, days: 31, until: new Date(), seed: 1 }, () => {});
+  await fillTables(database.url, { messages: MESSAGES, days: DAYS, until: new Date(), seed: 1 }, () => {});
   server = await watchPlans(database.url);
   db = createDatabase({ url: server.url, prepare: true, max: 2, applicationName: 'tickmark-plans-test' });
   const [row] = await db.sql<(typeof known)[]>`
@@ -71,6 +79,10 @@ const accepted = (): SendOutcome => ({
   requestId: null,
 });
 const byKey = (key: string) => getMessageDeliveryStatus({ db, describeError }, { idOrSid: key });
+
+/** Each item of a list names the row that retries it. */
+const RETRIED_BY = 'whatsapp_messages_retry_of';
+const list = (filter: MessageFilter) => listMessages({ db, describeError }, { filter, after: null, limit: 50 });
 
 const ASKED: Record<string, Asked> = {
   'a message by its id': {
@@ -143,6 +155,33 @@ const ASKED: Record<string, Asked> = {
     ask: () => applyStatuses(db, [statusEvent({ messageId: known.id, messageSid: known.sid, rawStatus: 'read' })]),
     indexes: ['whatsapp_messages_sid', 'whatsapp_messages_pkey'],
     rowsMax: 10,
+  },
+  'the list of the newest messages': { ask: () => list({}), indexes: ['whatsapp_messages_created', RETRIED_BY], rowsMax: 51 },
+  'the list of the messages to one recipient': {
+    ask: () => list({ to: [known.recipient] }),
+    indexes: ['whatsapp_messages_recipient', RETRIED_BY],
+    rowsMax: 51,
+  },
+  'the list of the messages of an hour': {
+    ask: () => list({ since: new Date(known.createdAt.getTime() - HOUR_MS), until: known.createdAt }),
+    indexes: ['whatsapp_messages_created', RETRIED_BY],
+    rowsMax: 51,
+  },
+  'the list of the messages that failed': {
+    ask: () => list({ status: ['failed', 'undelivered'] }),
+    indexes: ['whatsapp_messages_created', RETRIED_BY],
+    // The 10,000 that one page may look at, and the end of its walk, which is read from the index alone.
+    rowsMax: 20_000,
+  },
+  'the list of the held messages': { ask: () => list({ status: ['held'] }), indexes: ['whatsapp_messages_held', RETRIED_BY], rowsMax: 50 },
+  'the cleanup of what is older than its period': {
+    ask: () =>
+      cleanupOldMessages(
+        { db, archive: createArchive({ dir: testFolder() }), log: createLogger({ process: 'test', level: 'silent' }) },
+        { rowDays: ROW_DAYS, bodyDays: ROW_DAYS, pauseRatio: 0 },
+      ),
+    indexes: ['whatsapp_messages_created', 'whatsapp_messages_pkey', 'message_status_logs_once'],
+    rowsMax: 2_000,
   },
 };
 

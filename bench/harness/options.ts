@@ -24,7 +24,7 @@ export interface BenchOptions {
 }
 
 const FULL: Effort = { rounds: 5, warmUpCount: 15_000, warmUpMsMax: 10_000, loadMs: 4_000, messages: 36_000, tableMessages: 200_000 };
-const QUICK: Effort = { rounds: 1, warmUpCount: 200, warmUpMsMax: 2_000, loadMs: 500, messages: 4_000, tableMessages: 20_000 };
+const QUICK: Effort = { rounds: 1, warmUpCount: 200, warmUpMsMax: 2_000, loadMs: 500, messages: 4_000, tableMessages: 6_000 };
 
 /** Fewer have no recipient with several messages, and no hour with some. */
 const TABLE_MESSAGES_MIN = 5_000;

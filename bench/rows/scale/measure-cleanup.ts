@@ -1,4 +1,4 @@
-import { cleanupOldMessages, createArchive, createDatabase, type CleanupResult, type Database } from '@tickmark/delivery';
+import { cleanupOldMessages, createArchive, createDatabase, type Database } from '@tickmark/delivery';
 import { createLogger } from '@tickmark/runtime';
 import { compareRounds } from '../../harness/compare-rounds.ts';
 import type { GroupContext } from '../../harness/groups.ts';
@@ -32,7 +32,8 @@ export async function measureCleanup(context: GroupContext): Promise<{ reached: 
   const clean = (signal?: AbortSignal, pauseRatio?: number) =>
     cleanupOldMessages(deps, { ...PERIODS, fileRecords: 2_000, ...(pauseRatio === undefined ? {} : { pauseRatio }) }, signal);
 
-  const before = await countKept(db);
+  const startedAt = new Date();
+  const before = await countKept(db, startedAt);
   const rounds: Rounds = { quiet: [], cleaning: [] };
   for (let round = 0; round <= effort.rounds; round += 1) {
     const sides = round % 2 === 0 ? (['quiet', 'cleaning'] as const) : (['cleaning', 'quiet'] as const);
@@ -55,26 +56,25 @@ export async function measureCleanup(context: GroupContext): Promise<{ reached: 
   say(
     `cleanup: the other ${rest} messages removed in ${((performance.now() - startedMs) / 1_000).toFixed(0)} s, without pauses and without other traffic`,
   );
-  return report(rounds, before, await countKept(db));
+  return report(rounds, before, await countKept(db, startedAt));
 }
 
-function deletedBy(result: CleanupResult | null): number {
+function deletedBy(result: Awaited<ReturnType<typeof cleanupOldMessages>> | null): number {
   return result?.kind === 'cleaned' ? (result.rows['message']?.deleted ?? 0) + result.resumed : 0;
 }
 
 interface Kept {
-  /** Final and older than the period. */
+  /** Final, and older than the period when the measurement began. */
   old: number;
-  /** Everything else. */
+  /** Not final, or so young that they are not old in an hour either. */
   others: number;
 }
 
-async function countKept(db: Database): Promise<Kept> {
+async function countKept(db: Database, startedAt: Date): Promise<Kept> {
   const [row] = await db.sql<Kept[]>`
-    SELECT count(*) FILTER (WHERE is_old)::int AS old, count(*) FILTER (WHERE NOT is_old)::int AS others FROM (
-      SELECT rank >= 50 AND GREATEST(created_at, updated_at, sent_at, delivered_at, read_at, failed_at) < now() - ${PERIODS.rowDays} * interval '1 day' AS is_old
-      FROM whatsapp_messages
-    ) AS m`;
+    SELECT count(*) FILTER (WHERE rank >= 50 AND changed_at < ${startedAt}::timestamptz - ${PERIODS.rowDays} * interval '1 day')::int AS old,
+      count(*) FILTER (WHERE rank < 50 OR changed_at > ${startedAt}::timestamptz - ${PERIODS.rowDays} * interval '1 day' + interval '1 hour')::int AS others
+    FROM (SELECT rank, GREATEST(created_at, updated_at, sent_at, delivered_at, read_at, failed_at) AS changed_at FROM whatsapp_messages) AS m`;
   return row ?? { old: 0, others: 0 };
 }
 
