@@ -4,6 +4,7 @@ import type { Producers } from '@tickmark/queues';
 import { VERSION, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
 import { checkReadiness } from './readiness.ts';
 import { addMessageListRoute } from './routes/message-list.ts';
+import { addMaintenanceRoutes } from './routes/maintenance.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addMetricsRoutes } from './routes/metrics.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
@@ -37,5 +38,6 @@ export async function createConsole({ db, producers, metrics, log }: ConsoleDeps
   addMessageRoutes(server, { db, authenticator });
   addMetricsRoutes(server, { db, authenticator });
   addTaskRoutes(server, { db, authenticator });
+  addMaintenanceRoutes(server, { db, producers, log, authenticator });
   return { server, readiness };
 }

@@ -1,4 +1,4 @@
-import { createDatabase } from '@tickmark/delivery';
+import { createArchive, createDatabase } from '@tickmark/delivery';
 import { DEFAULT_OPT_OUT_WORDS, parseOptOutWords, parseSenders } from '@tickmark/domain';
 import { createProducers } from '@tickmark/queues';
 import {
@@ -12,13 +12,13 @@ import {
   startInternalListener,
   systemClock,
 } from '@tickmark/runtime';
-import { createMessageLister, createMessagesClient } from '@tickmark/twilio';
+import { createMessageLister, createMessageRedactor, createMessagesClient } from '@tickmark/twilio';
 import { startWorker } from './start-worker.ts';
 
 /** Longer than a create call and its record may take. */
 const JOBS_DEADLINE_MS = 20_000;
-/** Raw statements under way at the same time: claims, outcomes, statuses, cancellations, intake, inbound, sweep, reconciler, receipts, tasks and probes, with one to spare each. */
-const DATABASE_CONNECTIONS_MAX = 27;
+/** Raw statements under way at the same time: claims, outcomes, statuses, cancellations, intake, inbound, sweep, reconciler, receipts, tasks, retention and probes, with one to spare each. */
+const DATABASE_CONNECTIONS_MAX = 29;
 
 const config = loadConfig(keysUsedBy('worker'), { parse: { TWILIO_SENDERS: parseSenders, STOP_WORDS_FILE: parseOptOutWords } });
 const log = createLogger({ process: 'worker', level: config.LOG_LEVEL });
@@ -49,11 +49,19 @@ const lister = createMessageLister({
   requestsPerSecond: config.RECONCILE_REQUESTS_PER_SECOND,
   log,
 });
+const requestsPerSecond = config.RECONCILE_REQUESTS_PER_SECOND;
+const redactor = config.RETENTION_REDACT_AT_TWILIO ? createMessageRedactor({ ...api, requestsPerSecond, log }) : null;
 const locks = { lockMs: config.QUEUE_LOCK_MS, stalledMs: config.QUEUE_STALLED_MS };
 const failpoints = createFailpoints(config.FAILPOINTS, log);
+const retention = {
+  archive: config.ARCHIVE_DIR === undefined ? null : createArchive({ dir: config.ARCHIVE_DIR, failpoints }),
+  bodyDays: config.RETENTION_BODY_DAYS,
+  rowDays: config.RETENTION_DAYS,
+  ...(redactor && { redactAtTwilio: (messageSid: string) => redactor.redact(messageSid) }),
+};
 const optOutWords = () => config.STOP_WORDS_FILE ?? DEFAULT_OPT_OUT_WORDS;
 const worker = startWorker(
-  { db, producers, twilio, lister, failpoints, clock: systemClock, metrics, log, optOutWords },
+  { db, producers, twilio, lister, failpoints, clock: systemClock, metrics, log, optOutWords, retention },
   {
     ...redis,
     ...locks,
@@ -74,7 +82,8 @@ const listening = startInternalListener({
   beforeScrape: () => worker.measureQueues(),
 });
 
-const closeConnections = () => Promise.all([producers.close(), db.close(2_000)]).finally(() => twilio.close());
+const closeConnections = () =>
+  Promise.all([producers.close(), db.close(2_000)]).finally(() => [twilio, redactor].forEach((client) => client?.close()));
 // Before the listener is up: jobs may run already.
 createShutdown({
   log,

@@ -22,6 +22,7 @@ import { TASK_HANDLERS } from './maintenance.ts';
 import { createRecordBatches } from './record-batches.ts';
 import { startReceipts } from './receipts.ts';
 import { startReconciler } from './reconciler.ts';
+import { createRetentionHandlers, startRetention, type RetentionSettings } from './retention.ts';
 import { startRollups } from './rollups.ts';
 import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
 import { startSending } from './start-sending.ts';
@@ -47,6 +48,8 @@ export interface WorkerDeps {
   signals?: SendSignals;
   /** What carries out tasks; all that there is unless given. */
   taskHandlers?: Partial<Record<TaskKind, TaskHandler>>;
+  /** What leaves the database when it is old; nothing unless given. */
+  retention?: RetentionSettings;
 }
 
 export interface WorkerSettings extends HalfOpenSettings {
@@ -88,7 +91,9 @@ export interface RunningWorker {
  */
 export function startWorker(given: WorkerDeps, settings: WorkerSettings): RunningWorker {
   const breaker = createDatabaseBreaker(given);
-  const deps = { signals: NO_SIGNALS, taskHandlers: TASK_HANDLERS, ...given, breaker };
+  const retained = given.retention && { ...given, retention: given.retention, breaker };
+  const taskHandlers = { ...TASK_HANDLERS, ...(retained && createRetentionHandlers(retained)) };
+  const deps = { signals: NO_SIGNALS, taskHandlers, ...given, breaker };
   const policies = createErrorPolicies(deps);
   const batches = createRecordBatches({ ...deps, policies }, settings);
   const stop = new AbortController();
@@ -110,6 +115,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });
   const receipts = startReceipts(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.receiptsIntervalMs });
   const cleaner = startCleaner(deps);
+  const retention = retained && startRetention(retained);
   const rollups = startRollups(deps, settings.rollupsIntervalMs);
   const clockSkew = watchClockSkew(deps);
   const starting = untilDatabaseReady(deps, stop.signal, async () => {
@@ -140,6 +146,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
         receipts.close(),
         cleaner.close(),
         rollups.close(),
+        retention?.close(),
         clockSkew.close(),
         sending.close(deadlineMs),
         ...workers.map((worker) => worker.close(deadlineMs)),

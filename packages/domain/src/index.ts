@@ -9,6 +9,7 @@ export * from './ids.ts';
 export * from './inbound-message.ts';
 export * from './opt-out.ts';
 export * from './listed-message.ts';
+export * from './maintenance-request.ts';
 export * from './match-listed.ts';
 export { BODY_CODE_POINTS_MAX, text as storableText } from './message-fields.ts';
 export * from './message-policy.ts';

@@ -1,7 +1,8 @@
 import { systemClock, type Clock, type Failpoints, type Logger } from '@tickmark/runtime';
 import type { Archive } from '../archive/archive.ts';
-import { inStatement, type Database } from '../database.ts';
+import { inStatement, inTransaction, type Database } from '../database.ts';
 import { withAdvisoryLock } from '../with-advisory-lock.ts';
+import { writeAudit } from '../write-audit.ts';
 import { archiveOld, deletePending, type ArchivedRows } from './archive-old.ts';
 import { countOld, type OldCounts } from './count-old.ts';
 import { redactBodies, type Redacted, type RedactDeps } from './redact-bodies.ts';
@@ -30,7 +31,7 @@ export interface CleanupDeps {
   archive: Archive | null;
   log: Logger;
   clock?: Clock;
-  failpoints?: Pick<Failpoints, 'reach'>;
+  failpoints?: Pick<Failpoints, 'reach'> | undefined;
   redactAtTwilio?: RedactDeps['redactAtTwilio'];
 }
 
@@ -41,6 +42,8 @@ export interface CleanupInput {
   rowDays: number;
   /** Only counts what would go. */
   dryRun?: boolean;
+  /** Who asked for it, for the audit log; absent when it is scheduled. */
+  by?: { actor: string; reason: string | null };
   fileRecords?: number;
   /** Pause after each statement as a multiple of its duration; default 2. */
   pauseRatio?: number;
@@ -84,6 +87,7 @@ export async function cleanupOldMessages(deps: CleanupDeps, input: CleanupInput,
   if (input.dryRun === true) return { kind: 'dry_run', rowsKept, ...(await countOld(db, input)) };
   const result = await withAdvisoryLock(db, RETENTION_LOCK, () => cleanup(deps, input, { rowsKept, signal }));
   if (!result.ran) return { kind: 'busy' };
+  if (input.by !== undefined) await auditCleanup(db, input.by, result.value);
   return { kind: 'cleaned', ...result.value };
 }
 
@@ -117,6 +121,13 @@ async function cleanup(
     }
   }
   return done;
+}
+
+async function auditCleanup(db: Pick<Database, 'sql'>, by: { actor: string; reason: string | null }, done: CleanupDone): Promise<void> {
+  const { redacted, rows, resumed } = done;
+  const deleted = resumed + Object.values(rows).reduce((sum, row) => sum + row.deleted, 0);
+  const details = { redacted: redacted.messages + redacted.inbound, deleted };
+  await inTransaction(db.sql, (tx) => writeAudit(tx, [{ ...by, action: 'cleaned_up', messageId: null, details }]));
 }
 
 function isOverAfter(clock: Clock, msMax: number): () => boolean {

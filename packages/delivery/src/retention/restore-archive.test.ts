@@ -34,6 +34,11 @@ async function everything(): Promise<string> {
   return JSON.stringify(dumps);
 }
 
+/** What is counted, folded or not. */
+async function rollups(): Promise<unknown[]> {
+  return [...(await room.db.sql`SELECT * FROM delivery_metric_changes ORDER BY id`)];
+}
+
 async function sendOld(): Promise<string> {
   const { message, sid } = await room.sendAccepted({ metadata: { name: 'Zoë "Z" \\ 1' }, contentVariables: { 1: '✓' } });
   valuesOf(
@@ -59,6 +64,7 @@ it('what was archived comes back equal, once, and stays for as long as was asked
   await room.db
     .sql`INSERT INTO tasks (id, kind, state, created_at) VALUES (gen_random_uuid(), 'erase', 'done', now() - interval '400 days')`;
   const before = await everything();
+  const counted = await rollups();
   expect(await cleanup()).toMatchObject({ rows: { message: { deleted: 4 }, inbound: { deleted: 1 }, dead_letter: { deleted: 1 } } });
   expect(await everything()).not.toBe(before);
   const counts = { kind: 'restored', files: 5, damaged: [], records: 7, unequal: 0 };
@@ -72,6 +78,7 @@ it('what was archived comes back equal, once, and stays for as long as was asked
     present: 0,
   });
   expect(await everything()).toBe(before);
+  expect(await rollups()).toEqual(counted);
   expect((await room.db.sql`SELECT FROM message_tombstones WHERE message_id = ANY (${ids}::uuid[])`).length).toBe(0);
   expect((await room.db.sql`SELECT FROM audit_log WHERE action = 'archive_restored' AND actor = 'ann'`).length).toBe(5);
   expect(await restoreArchive({ db: room.db, archive }, { ...OPERATOR, names: null })).toMatchObject({

@@ -1,0 +1,26 @@
+import { cleanupRequestSchema } from '@tickmark/domain';
+import type { Authenticator, HttpServer } from '@tickmark/http';
+import { askForTask, taskAskedSchema, type AskForTaskDeps } from '../ask-for-task.ts';
+
+/** What operators do about old and personal data. */
+export function addMaintenanceRoutes(
+  server: HttpServer,
+  { authenticator, ...deps }: AskForTaskDeps & { authenticator: Authenticator },
+): void {
+  server.post(
+    '/v1/maintenance/cleanup',
+    {
+      onRequest: authenticator.require('admin'),
+      schema: {
+        tags: ['maintenance'],
+        summary: 'Removes now what is older than its period, instead of within the hour',
+        body: cleanupRequestSchema,
+        response: { 202: taskAskedSchema },
+      },
+    },
+    async (request, reply) => {
+      reply.status(202);
+      return askForTask(deps, { kind: 'cleanup', input: request.body, requestedBy: request.producer });
+    },
+  );
+}
