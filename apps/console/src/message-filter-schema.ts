@@ -21,10 +21,10 @@ const code = z.coerce.number().int().min(1).max(999_999);
 export const messageFilterParams = {
   to: repeatable(recipientParam).describe('recipient, with or without whatsapp:'),
   from: repeatable(senderParam).describe('alias or address of a sender'),
-  status: repeatable(z.enum(STATUSES)),
+  status: repeatable(z.enum(STATUSES)).describe('status of the message'),
   errorCode: repeatable(code).describe('error code of Twilio'),
   producer: repeatable(storableText(64)).describe('name of the API key that sent it'),
-  campaign: repeatable(storableText(128)),
+  campaign: repeatable(storableText(128)).describe('name of the campaign'),
   since: timeParam.optional().describe('stored at this time or later; a message is stored shortly after it was accepted (createdAt)'),
   until: timeParam.optional().describe('stored before this time'),
 } satisfies Record<keyof MessageFilter, z.ZodType>;

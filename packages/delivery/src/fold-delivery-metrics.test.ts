@@ -53,6 +53,18 @@ describe('rollups', () => {
     expect([await totals(), await countChanges()]).toEqual([told, 0]);
   });
 
+  it('count a message once that was taken for a foreign one before it turned out to be ours', async () => {
+    const message = await room.insert({ sender: 'support' });
+    await room.claim(message.id);
+    const sid = randomSid();
+    const event = statusEvent({ messageSid: sid, rawStatus: 'delivered', from: message.senderAddress, to: message.recipient });
+    valuesOf(await applyStatuses(room.db, [{ ...event, messageId: null, attempt: null }]));
+    expect(Object.values(await readMeasures(room.db)).map(({ messages }) => messages)).toContain(1);
+    valuesOf(await applyStatuses(room.db, [{ ...event, messageId: message.id, attempt: 1 }]));
+    const counted = Object.values(await readMeasures(room.db)).reduce((sum, { messages = 0 }) => sum + messages, 0);
+    expect(counted).toBe(1);
+  });
+
   it('count errors by code, and refused messages as attempted', async () => {
     await tell(await room.sendAccepted(), 'undelivered', 100, 63_024);
     await room.db.sql`UPDATE whatsapp_messages SET status = 'failed', rank = 50, error_code = 21211, message_sid = NULL, sid_source = NULL`;

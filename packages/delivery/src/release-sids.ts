@@ -43,7 +43,15 @@ function releaseRows(tx: postgres.ISql, items: readonly Evidence[]) {
       WHERE message_sid = ANY (${sids}::text[]) AND (origin = 'external' OR sid_source = 'adopted')
       ORDER BY id FOR UPDATE
     ), deleted AS (
-      DELETE FROM whatsapp_messages WHERE id IN (SELECT id FROM holders WHERE origin = 'external')
+      DELETE FROM whatsapp_messages WHERE id IN (SELECT id FROM holders WHERE origin = 'external') RETURNING *
+    ), uncounted AS (
+      -- Its owner's row counts from now on: the one deletion that the rollups must follow.
+      INSERT INTO delivery_metric_changes (hour, sender, changes)
+      SELECT delivery_hour(created_at), COALESCE(sender, sender_address, ''), (
+        SELECT jsonb_object_agg(measure, -1) FROM unnest(delivery_measures(
+          status, error_code, message_sid IS NOT NULL, GREATEST(accepted_at, send_at), sent_at, delivered_at, read_at)) AS measure
+        WHERE measure IS NOT NULL)
+      FROM deleted
     ), adopters AS (
       SELECT id, attempts, message_sid FROM holders WHERE origin <> 'external'
     ), ${revokeAdoptions(tx)}, repointed AS (

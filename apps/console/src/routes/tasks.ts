@@ -6,7 +6,9 @@ import { withStore } from '../with-store.ts';
 
 const time = z.iso.datetime();
 
-const paramsSchema = z.object({ id: z.uuid('the id of a task is the taskId that the action was answered with') });
+const paramsSchema = z.object({
+  id: z.uuid('the id of a task is the taskId that the action was answered with').describe('taskId of the answer to the action'),
+});
 
 const taskSchema = z
   .object({
