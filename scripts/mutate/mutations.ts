@@ -467,4 +467,32 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     noticedBy: [FOLD_TEST],
   },
+  {
+    name: 'retry by hand: somebody who must not be written to is',
+    edits: [{ file: 'packages/delivery/src/judge-retries.ts', search: `    WHEN \${isSuppressed(sql)} THEN 'suppressed'\n`, replace: '' }],
+    noticedBy: ['packages/delivery/src/retry-failed-messages.test.ts'],
+  },
+  {
+    name: 'retry by hand: what was sent again already counts as to be sent',
+    edits: [
+      {
+        file: 'packages/delivery/src/judge-retries.ts',
+        search: `    WHEN EXISTS (SELECT FROM whatsapp_messages r WHERE r.retry_of = m.id) THEN 'already_retried'\n`,
+        replace: '',
+      },
+    ],
+    noticedBy: ['packages/delivery/src/retry-failed-messages.test.ts'],
+  },
+  {
+    name: 'retry by hand: what nobody knows the outcome of is sent again',
+    edits: [
+      {
+        file: 'packages/delivery/src/judge-retries.ts',
+        search: `WHEN m.status NOT IN ('failed', 'undelivered', 'expired') THEN 'not_failed'`,
+        replace: `WHEN m.status NOT IN ('failed', 'undelivered', 'expired', 'unknown') THEN 'not_failed'`,
+      },
+      { file: 'packages/delivery/src/judge-retries.ts', search: `    WHEN m.status = 'unknown' THEN 'unknown'\n`, replace: '' },
+    ],
+    noticedBy: ['packages/delivery/src/retry-failed-messages.test.ts'],
+  },
 ];

@@ -5,6 +5,7 @@ import { VERSION, type Logger, type Metrics, type Readiness } from '@tickmark/ru
 import { checkReadiness } from './readiness.ts';
 import { addMessageListRoute } from './routes/message-list.ts';
 import { addMaintenanceRoutes } from './routes/maintenance.ts';
+import { addActionRoutes } from './routes/actions.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addMetricsRoutes } from './routes/metrics.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
@@ -39,5 +40,6 @@ export async function createConsole({ db, producers, metrics, log }: ConsoleDeps
   addMetricsRoutes(server, { db, authenticator });
   addTaskRoutes(server, { db, authenticator });
   addMaintenanceRoutes(server, { db, producers, log, authenticator });
+  addActionRoutes(server, { db, producers, log, authenticator });
   return { server, readiness };
 }

@@ -1,12 +1,15 @@
 import type { TaskKind } from '@tickmark/delivery';
 import { AppError } from '@tickmark/domain';
 import type { TaskHandler } from './task-handler.ts';
+import { releaseMessages } from './tasks/release.ts';
+import { resolveMessage } from './tasks/resolve.ts';
+import { retryMessages } from './tasks/retry.ts';
 
 /** What carries out each kind of task. */
 export const TASK_HANDLERS: Record<TaskKind, TaskHandler> = {
-  retry: refuseUnknown,
-  release: refuseUnknown,
-  resolve: refuseUnknown,
+  retry: retryMessages,
+  release: releaseMessages,
+  resolve: resolveMessage,
   cleanup: refuseUnknown,
   erase: refuseUnknown,
 };

@@ -73,8 +73,8 @@ function isCanceled(sql: postgres.ISql) {
   return sql`(SELECT true FROM cancel_requests r WHERE r.message_id IN (m.id, m.retry_of) AND r.producer = m.producer LIMIT 1)`;
 }
 
-/** A message without a category may be marketing. */
-function isSuppressed(sql: postgres.ISql) {
+/** A message without a category may be marketing. Stands where the row is `m`, with its `forms`. */
+export function isSuppressed(sql: postgres.ISql) {
   return sql`(
     SELECT true FROM suppressions s
     WHERE s.sender_address = m.sender_address AND s.recipient = ANY (m.forms) AND s.suppressed

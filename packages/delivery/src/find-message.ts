@@ -25,6 +25,11 @@ export async function findMessage(orm: Database['orm'], idOrSid: string): Promis
   return logged ? selectOne(orm, eq(whatsappMessages.id, logged.id)) : null;
 }
 
+/** The id of the message that an id of ours or a sid names; null when there is none. */
+export async function findMessageId(db: Pick<Database, 'orm'>, idOrSid: string): Promise<string | null> {
+  return (await findMessage(db.orm, idOrSid))?.id ?? null;
+}
+
 async function selectOne(orm: Database['orm'], condition: ReturnType<typeof eq>) {
   const [row] = await orm.select().from(whatsappMessages).where(condition).limit(1);
   return row ?? null;

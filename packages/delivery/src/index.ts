@@ -6,6 +6,7 @@ export { awaitStopEffective, type StopEffective } from './await-stop-effective.t
 export { cancelMessages, type CancelAnswer, type CancelRequest } from './cancel-messages.ts';
 export { cancelRetries } from './cancel-retries.ts';
 export { checkDatabase, type DatabaseCheck } from './check-database.ts';
+export { chooseRetries, type RetryChoice } from './choose-retries.ts';
 export { claimForSending, type Claim, type ClaimAnswer, type ClaimRules } from './claim-for-sending.ts';
 export type { WindowGuard } from './claim-verdict.ts';
 export { endBreakerSoon, openBreaker, takeProbe, type BreakerPause, type OpenBreaker } from './breakers.ts';
@@ -36,6 +37,7 @@ export { deleteCancelRequests, deleteEndedStops } from './delete-leftovers.ts';
 export { expireOverdue } from './expire-overdue.ts';
 export { foldDeliveryMetrics } from './fold-delivery-metrics.ts';
 export { findControl, type ControlMessage } from './find-control.ts';
+export { findMessageId } from './find-message.ts';
 export { findUnknown, type DueUnknown, type UnknownPair } from './find-unknown.ts';
 export { findWaiting, type WaitingCursor, type WaitingMessage } from './find-waiting.ts';
 export {
@@ -57,7 +59,7 @@ export { measureClockSkew, type ClockSkew } from './measure-clock-skew.ts';
 export type { MessageFilter } from './message-filter.ts';
 export type { TimelineEntry } from './message-timeline.ts';
 export { insertRetries, type FailedMessage, type InsertedRetry } from './insert-retries.ts';
-export { listErrorPolicies, type ErrorPolicy } from './list-error-policies.ts';
+export { countHeld, deleteErrorPolicy, listErrorPolicies, setErrorPolicy, type ErrorPolicy } from './error-policies.ts';
 export type { MetricsAnswer, MetricsRangeInput } from './metrics-range.ts';
 export { migrateDatabase } from './migrate-database.ts';
 export { findDuePolls, noteUnfinished, postponePoll, settlePoll, type DuePoll } from './receipt-polls.ts';
@@ -72,9 +74,18 @@ export type { OutcomeRecord } from './record-rows.ts';
 export { noteEpoch, readKnownEpoch, type KnownEpoch } from './redis-epoch.ts';
 export { recordSuppressions, type SuppressionEvent } from './record-suppressions.ts';
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
-export { releaseHeld, type HeldReleased, type ReleaseHeldInput } from './release-held.ts';
+export { findHeld, releaseHeld, type HeldReleased, type ReleaseHeldInput } from './release-held.ts';
 export { ABSENCES_MIN, resendUnknown, type ResentMessage } from './resend-unknown.ts';
 export { restoreArchive, type RestoreAnswer, type RestoreInput } from './retention/restore-archive.ts';
+export {
+  retryFailedMessages,
+  type RetriedMessage,
+  type RetryFailedDeps,
+  type RetryFailedInput,
+  type RetryFailedResult,
+} from './retry-failed-messages.ts';
+export { RETRY_SKIPS, type RetrySkip } from './judge-retries.ts';
+export { refuseDecision, resolveUnknown, type DecisionRefusal, type UnknownDecision } from './resolve-unknown.ts';
 export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
 export { endStop, listStops, openStop, type EndStop, type OpenStop, type SendStop, type StopTarget } from './send-stops.ts';
 export {

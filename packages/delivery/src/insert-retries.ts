@@ -2,6 +2,7 @@ import { retryMessageId, type FailureDecision, type Priority } from '@tickmark/d
 import type { Settled } from '@tickmark/runtime';
 import type postgres from 'postgres';
 import { inStatement, type Database } from './database.ts';
+import { repeatedColumns } from './retry-columns.ts';
 import { settleBatch } from './settle-batch.ts';
 
 /** A message that had been created and failed, with a code that leads to another try. */
@@ -60,8 +61,7 @@ function insertRows(sql: postgres.ISql, batch: readonly FailedMessage[]) {
     ), locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever; locked, so that an arrival that is
       -- told at this moment comes either before this look or after the retry, which it then cancels.
-      SELECT id, producer, sender, sender_address, recipient, body, content_sid, content_variables, media_url, content_key_id, content_sha256,
-        priority, category, campaign, metadata, on_unknown, expires_at, error_code
+      SELECT id, ${repeatedColumns(sql)}, expires_at, error_code
       FROM whatsapp_messages
       WHERE id = ANY (${ids}::uuid[]) AND status IN ('failed', 'undelivered') AND sid_source IN ('record', 'callback')
         AND origin = 'api' AND retry_of IS NULL AND failed_at > now() - ${FAILURE_HOURS_MAX} * interval '1 hour'
@@ -74,12 +74,10 @@ function insertRows(sql: postgres.ISql, batch: readonly FailedMessage[]) {
       FROM failures f JOIN locked l ON l.id = f.id AND l.error_code = f.failed_with
     )
     INSERT INTO whatsapp_messages (
-      id, origin, retry_of, status, rank, error_code, due_at, producer, sender, sender_address, recipient, body, content_sid,
-      content_variables, media_url, content_key_id, content_sha256, priority, category, campaign, metadata, on_unknown, expires_at)
+      id, origin, retry_of, status, rank, error_code, due_at, ${repeatedColumns(sql)}, expires_at)
     SELECT retry_id, 'retry', id, CASE action WHEN 'hold' THEN 'held' ELSE 'scheduled' END, 0,
       -- A held row is released by its code.
-      CASE action WHEN 'hold' THEN error_code END, due_at, producer, sender, sender_address, recipient, body, content_sid,
-      content_variables, media_url, content_key_id, content_sha256, priority, category, campaign, metadata, on_unknown, expires_at
+      CASE action WHEN 'hold' THEN error_code END, due_at, ${repeatedColumns(sql)}, expires_at
     FROM drawn
     WHERE expires_at IS NULL OR expires_at > COALESCE(due_at, now())
     ORDER BY retry_id

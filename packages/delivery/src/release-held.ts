@@ -29,7 +29,7 @@ export interface HeldReleased {
  */
 export async function releaseHeld(db: Pick<Database, 'sql'>, { which, dryRun, actor, reason }: ReleaseHeldInput): Promise<HeldReleased> {
   // Chosen once: what is held anew while the pages are worked off is not part of what the operator looked at.
-  const held = await inStatement(db.sql, (sql) => findHeld(sql, which));
+  const held = await findHeld(db, which);
   if (dryRun) return { matched: held.length, released: 0 };
   let released = 0;
   for (let from = 0; from < held.length; from += PAGE_ROWS) {
@@ -46,13 +46,17 @@ export async function releaseHeld(db: Pick<Database, 'sql'>, { which, dryRun, ac
   return { matched: held.length, released };
 }
 
-async function findHeld(sql: postgres.ISql, which: ReleaseHeldInput['which']): Promise<string[]> {
-  const rows = await sql<{ id: string }[]>`
-    SELECT id FROM whatsapp_messages
-    -- The words of the partial index, which holds the held rows only.
-    WHERE open_status IN ('held') AND message_sid IS NULL
-      AND ${'code' in which ? sql`error_code = ${which.code}` : sql`id = ANY (${[...which.ids]}::uuid[])`}
-    ORDER BY id`;
+/** The ids of those that are held now and are meant, in their order. */
+export async function findHeld(db: Pick<Database, 'sql'>, which: ReleaseHeldInput['which']): Promise<string[]> {
+  const rows = await inStatement(
+    db.sql,
+    (sql) => sql<{ id: string }[]>`
+      SELECT id FROM whatsapp_messages
+      -- The words of the partial index, which holds the held rows only.
+      WHERE open_status IN ('held') AND message_sid IS NULL
+        AND ${'code' in which ? sql`error_code = ${which.code}` : sql`id = ANY (${[...which.ids]}::uuid[])`}
+      ORDER BY id`,
+  );
   return rows.map(({ id }) => id);
 }
 

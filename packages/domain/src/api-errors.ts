@@ -18,6 +18,8 @@ export const API_ERRORS = {
   REQUEST_TIMEOUT: { httpStatus: 408, retryable: true },
   MESSAGE_ALREADY_SENT: { httpStatus: 409, retryable: false },
   MESSAGE_FINAL: { httpStatus: 409, retryable: false },
+  MESSAGE_NOT_RETRYABLE: { httpStatus: 409, retryable: false },
+  MESSAGE_NOT_RESOLVABLE: { httpStatus: 409, retryable: false },
   PAYLOAD_TOO_LARGE: { httpStatus: 413, retryable: false },
   UNSUPPORTED_MEDIA_TYPE: { httpStatus: 415, retryable: false },
   IDEMPOTENCY_KEY_REUSED: { httpStatus: 422, retryable: false },

@@ -62,7 +62,7 @@ export function decideOnFailure(code: number, policy?: PolicyAction): FailureDec
 }
 
 /** 30008 says nothing about the cause, and 30410 is a time-out after which Twilio itself did not try again so as not to deliver twice. */
-const MAY_HAVE_ARRIVED: ReadonlySet<number> = new Set([30008, 30410]);
+export const MAY_HAVE_ARRIVED: ReadonlySet<number> = new Set([30008, 30410]);
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
