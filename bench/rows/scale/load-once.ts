@@ -1,4 +1,4 @@
-import { createDatabase, migrateDatabase, rebuildDeliveryMetrics } from '@tickmark/delivery';
+import { createDatabase, foldDeliveryMetrics, migrateDatabase, rebuildDeliveryMetrics, type Database } from '@tickmark/delivery';
 import postgres from 'postgres';
 import type { BenchServices } from '../../harness/services.ts';
 import { fillTables } from './fill-tables.ts';
@@ -33,6 +33,7 @@ export async function loadOnce(services: BenchServices, messages: number, say: (
     if (generated !== null) {
       const { applied } = await migrateDatabase({ url: before });
       say(`${name} is there; ${applied} migrations applied in ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`);
+      await withDatabase(before, (db) => foldDeliveryMetrics(db));
       return { url: before, generated };
     }
     await services.dropKept(name);
@@ -50,12 +51,18 @@ export async function loadOnce(services: BenchServices, messages: number, say: (
 
 /** The rows came without the triggers that count them. */
 async function countAnew(url: string, say: (text: string) => void): Promise<void> {
-  const db = createDatabase({ url, prepare: true, max: 2, applicationName: 'tickmark-bench' });
   const startedMs = performance.now();
-  try {
+  await withDatabase(url, async (db) => {
     const { hours } = await rebuildDeliveryMetrics(db);
     await db.sql`VACUUM (ANALYZE) message_delivery_metrics, phone_delivery_performance`;
     say(`${hours} hours of metrics counted in ${((performance.now() - startedMs) / 1_000).toFixed(0)} s`);
+  });
+}
+
+async function withDatabase(url: string, work: (db: Database) => Promise<unknown>): Promise<void> {
+  const db = createDatabase({ url, prepare: true, max: 2, applicationName: 'tickmark-bench' });
+  try {
+    await work(db);
   } finally {
     await db.close();
   }

@@ -1,4 +1,11 @@
-import { getMessageDeliveryStatus, listMessages, type Database, type MessageFilter } from '@tickmark/delivery';
+import {
+  getMessageDeliveryStatus,
+  getPhoneDeliveryMetrics,
+  getPlatformDeliveryMetrics,
+  listMessages,
+  type Database,
+  type MessageFilter,
+} from '@tickmark/delivery';
 import { describeError } from '@tickmark/domain';
 import type postgres from 'postgres';
 import type { LoadedDatabase } from './load-once.ts';
@@ -21,11 +28,14 @@ export interface Question {
   /** Stable: the key in `--json`. */
   name: string;
   title: string;
-  /** Asks about one message, and says whether the answer is what the raw rows say. */
-  ask: (message: KnownMessage) => Promise<boolean>;
+  /** Asks about one message. What comes back says whether the answer is what the raw rows say: that is not part of the time. */
+  ask: (message: KnownMessage) => Promise<() => boolean | Promise<boolean>>;
+  /** Of so many messages at most. */
+  asksMax?: number;
 }
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 const PAGE_ITEMS = 50;
 
@@ -50,7 +60,7 @@ export function makeQuestions(db: Database): Question[] {
   const byKey = (read: (message: KnownMessage) => string | null) => async (message: KnownMessage) => {
     const answer = await getMessageDeliveryStatus({ db, describeError }, { idOrSid: read(message) ?? '' });
     const lines = answer?.timeline.filter(({ kind }) => kind === 'callback' || kind === 'reconciled').length;
-    return answer?.id === message.id && answer.status === message.status && lines === message.lines;
+    return () => answer?.id === message.id && answer.status === message.status && lines === message.lines;
   };
   const list = (filter: MessageFilter) => listMessages({ db, describeError }, { filter, after: null, limit: PAGE_ITEMS });
   const failed = ['failed', 'undelivered'] as const;
@@ -62,7 +72,7 @@ export function makeQuestions(db: Database): Question[] {
       title: 'the messages to one recipient, 50 at most',
       ask: async ({ recipient, toRecipient }) => {
         const { items } = await list({ to: [recipient] });
-        return items.length === Math.min(PAGE_ITEMS, toRecipient) && items.every(({ to }) => to === recipient);
+        return () => items.length === Math.min(PAGE_ITEMS, toRecipient) && items.every(({ to }) => to === recipient);
       },
     },
     {
@@ -70,7 +80,7 @@ export function makeQuestions(db: Database): Question[] {
       title: 'a page of 50 of a campaign, up to some time',
       ask: async ({ id, campaign, createdAt }) => {
         const { items } = await list({ campaign: [campaign], until: new Date(createdAt.getTime() + 1) });
-        return items.some((item) => item.id === id) && items.every((item) => item.campaign === campaign);
+        return () => items.some((item) => item.id === id) && items.every((item) => item.campaign === campaign);
       },
     },
     {
@@ -78,8 +88,52 @@ export function makeQuestions(db: Database): Question[] {
       title: 'a page of 50 that failed, up to some time',
       ask: async ({ createdAt }) => {
         const { items, next } = await list({ status: failed, until: createdAt });
-        return (items.length === PAGE_ITEMS || next === null) && items.every((item) => failed.some((status) => status === item.status));
+        return () =>
+          (items.length === PAGE_ITEMS || next === null) && items.every((item) => failed.some((status) => status === item.status));
       },
     },
+    {
+      name: 'phone',
+      title: 'metrics of a recipient over 31 days',
+      ask: async ({ recipient, createdAt }) => {
+        const range = daysUntil(createdAt, 31);
+        const { recipient: answer } = await getPhoneDeliveryMetrics({ db }, { phone: recipient, bucket: 'day', ...range });
+        return async () => answer.totals.messages === (await countMessages(db, range, recipient));
+      },
+    },
+    platformOver(db, { name: 'platform-day', title: 'platform metrics of 24 hours, by hour', days: 1, bucket: 'hour', asksMax: 100 }),
+    platformOver(db, { name: 'platform-month', title: 'platform metrics of 31 days, by day', days: 31, bucket: 'day', asksMax: 20 }),
   ];
+}
+
+interface PlatformQuestion {
+  name: string;
+  title: string;
+  days: number;
+  bucket: 'hour' | 'day';
+  asksMax: number;
+}
+
+function platformOver(db: Database, { days, bucket, ...rest }: PlatformQuestion): Question {
+  return {
+    ...rest,
+    ask: async ({ createdAt }) => {
+      const range = daysUntil(createdAt, days);
+      const answer = await getPlatformDeliveryMetrics({ db }, { ...range, bucket });
+      return async () => answer.totals.messages === (await countMessages(db, range, null));
+    },
+  };
+}
+
+/** Whole hours, as the metrics have them. */
+function daysUntil(createdAt: Date, days: number): { since: Date; until: Date } {
+  const until = Math.ceil(createdAt.getTime() / HOUR_MS) * HOUR_MS;
+  return { since: new Date(until - days * DAY_MS), until: new Date(until) };
+}
+
+async function countMessages(db: Database, { since, until }: { since: Date; until: Date }, recipient: string | null): Promise<number> {
+  const [row] = await db.sql<{ count: number }[]>`
+    SELECT count(*)::int AS count FROM whatsapp_messages
+    WHERE created_at >= ${since} AND created_at < ${until} ${recipient === null ? db.sql`` : db.sql`AND recipient = ${recipient}`}`;
+  return row?.count ?? 0;
 }
