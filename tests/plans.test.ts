@@ -12,10 +12,13 @@ import {
   findUnknown,
   findWaiting,
   getMessageDeliveryStatus,
+  getPhoneDeliveryMetrics,
+  getPlatformDeliveryMetrics,
   listMessages,
   listUnknown,
   markStaleSending,
   noteUnfinished,
+  rebuildDeliveryMetrics,
   recordOutcome,
   releaseHeld,
   unparkMessages,
@@ -30,11 +33,13 @@ import { fillTables } from '../bench/rows/scale/fill-tables.ts';
 import { watchPlans, type PlanNode, type WatchedServer } from './support/watch-plans.ts';
 
 const MESSAGES = 20_000;
+const SENDERS = 4;
 /** Some thirty messages are older than the period of the cleanup. */
 const ROW_DAYS = 31;
 const DAYS = ROW_DAYS + 0.08;
-const BIG_TABLES = ['whatsapp_messages', 'message_status_logs'];
+const BIG_TABLES = ['whatsapp_messages', 'message_status_logs', 'message_delivery_metrics'];
 const HOUR_MS = 3_600_000;
+const daysAgo = (days: number) => new Date(Date.now() - days * 24 * HOUR_MS);
 
 let server: WatchedServer;
 let db: Database;
@@ -55,6 +60,7 @@ beforeAll(async () => {
       LATERAL (SELECT id, claim_token FROM whatsapp_messages WHERE open_status = 'sending' ORDER BY id LIMIT 1) AS s
     WHERE m.status = 'delivered' AND m.attempts = 1 ORDER BY m.created_at DESC LIMIT 1`;
   known = row as typeof known;
+  await rebuildDeliveryMetrics(db, { since: daysAgo(2) });
 }, 120_000);
 afterAll(async () => {
   await db.close();
@@ -174,6 +180,23 @@ const ASKED: Record<string, Asked> = {
     rowsMax: 20_000,
   },
   'the list of the held messages': { ask: () => list({ status: ['held'] }), indexes: ['whatsapp_messages_held', RETRIED_BY], rowsMax: 50 },
+  'platform metrics of a day': {
+    ask: () => getPlatformDeliveryMetrics({ db }),
+    indexes: ['message_delivery_metrics_hour_sender_pk'],
+    rowsMax: 26 * SENDERS,
+  },
+  'platform metrics of a month': {
+    ask: () => getPlatformDeliveryMetrics({ db }, { since: daysAgo(31), bucket: 'day' }),
+    indexes: ['message_delivery_metrics_hour_sender_pk'],
+    // Only so many hours are there.
+    rowsMax: 50 * SENDERS,
+  },
+  'metrics of a recipient over a month': {
+    ask: async () => getPhoneDeliveryMetrics({ db }, { phone: known.recipient, since: daysAgo(31), bucket: 'day' }),
+    indexes: ['whatsapp_messages_recipient', 'message_delivery_metrics_hour_sender_pk'],
+    // Asked as a sender, it is looked for among the hours of all senders.
+    rowsMax: 50 + 50 * SENDERS,
+  },
   'the cleanup of what is older than its period': {
     ask: () =>
       cleanupOldMessages(
