@@ -88,7 +88,7 @@ const byKey = (key: string) => getMessageDeliveryStatus({ db, describeError }, {
 
 /** Each item of a list names the row that retries it. */
 const RETRIED_BY = 'whatsapp_messages_retry_of';
-const list = (filter: MessageFilter) => listMessages({ db, describeError }, { filter, after: null, limit: 50 });
+const list = (filter: MessageFilter) => listMessages({ db }, { filter, after: null, limit: 50 });
 
 const ASKED: Record<string, Asked> = {
   'a message by its id': {

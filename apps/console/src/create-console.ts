@@ -3,11 +3,14 @@ import { createAuthenticator, createServer, registerOpenApi, type ApiKey, type H
 import type { Producers } from '@tickmark/queues';
 import { VERSION, type Logger, type Metrics, type Readiness } from '@tickmark/runtime';
 import { checkReadiness } from './readiness.ts';
+import { addErrorRoutes } from './routes/errors.ts';
 import { addMessageListRoute } from './routes/message-list.ts';
 import { addMaintenanceRoutes } from './routes/maintenance.ts';
 import { addActionRoutes } from './routes/actions.ts';
 import { addMessageRoutes } from './routes/messages.ts';
 import { addMetricsRoutes } from './routes/metrics.ts';
+import { addSenderRoutes } from './routes/senders.ts';
+import { addSuppressionRoutes } from './routes/suppressions.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
 
 export interface ConsoleDeps {
@@ -38,6 +41,9 @@ export async function createConsole({ db, producers, metrics, log }: ConsoleDeps
   addMessageListRoute(server, { db, log, authenticator });
   addMessageRoutes(server, { db, authenticator });
   addMetricsRoutes(server, { db, authenticator });
+  addErrorRoutes(server, { authenticator });
+  addSenderRoutes(server, { db, authenticator });
+  addSuppressionRoutes(server, { db, authenticator });
   addTaskRoutes(server, { db, authenticator });
   addMaintenanceRoutes(server, { db, producers, log, authenticator });
   addActionRoutes(server, { db, producers, log, authenticator });

@@ -62,7 +62,7 @@ export function makeQuestions(db: Database): Question[] {
     const lines = answer?.timeline.filter(({ kind }) => kind === 'callback' || kind === 'reconciled').length;
     return () => answer?.id === message.id && answer.status === message.status && lines === message.lines;
   };
-  const list = (filter: MessageFilter) => listMessages({ db, describeError }, { filter, after: null, limit: PAGE_ITEMS });
+  const list = (filter: MessageFilter) => listMessages({ db }, { filter, after: null, limit: PAGE_ITEMS });
   const failed = ['failed', 'undelivered'] as const;
   return [
     { name: 'by-id', title: 'message by id, with its timeline', ask: byKey(({ id }) => id) },

@@ -1,4 +1,4 @@
-import { describeError, type MessageStatus } from '@tickmark/domain';
+import type { MessageStatus } from '@tickmark/domain';
 import { inStatement, type Database } from './database.ts';
 import { judgeRetries, type RetrySkip } from './judge-retries.ts';
 import { listMessages, type MessagePosition } from './list-messages.ts';
@@ -40,7 +40,7 @@ export async function chooseRetries(
   let after: MessagePosition | null = null;
   while (performance.now() < untilMs) {
     const page: Awaited<ReturnType<typeof listMessages>> = await listMessages(
-      { db, describeError },
+      { db },
       { filter: meant, after, limit: PAGE_ITEMS, rowsLookedAtMax: PAGE_ROWS_MAX },
     );
     const ids = page.items.map(({ id }) => id);

@@ -1,3 +1,4 @@
+import { describeError as describeByTable } from '@tickmark/domain';
 import { eq, inArray } from 'drizzle-orm';
 import type { Database } from './database.ts';
 import { describeSummary, type MessageSummary, type ShownError } from './describe-message.ts';
@@ -21,7 +22,8 @@ export interface MessageContent {
 
 export interface MessageDeliveryStatusDeps {
   db: Pick<Database, 'orm'>;
-  describeError: (code: number) => ShownError;
+  /** The built-in table unless another one is given. */
+  describeError?: (code: number) => ShownError;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface MessageDeliveryStatusDeps {
  * @returns null when there is no such message
  */
 export async function getMessageDeliveryStatus(
-  { db, describeError }: MessageDeliveryStatusDeps,
+  { db, describeError = describeByTable }: MessageDeliveryStatusDeps,
   { idOrSid }: { idOrSid: string },
 ): Promise<MessageDeliveryStatus | null> {
   const row = await findMessage(db.orm, idOrSid);

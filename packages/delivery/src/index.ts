@@ -40,6 +40,7 @@ export { findControl, type ControlMessage } from './find-control.ts';
 export { findMessageId } from './find-message.ts';
 export { findUnknown, type DueUnknown, type UnknownPair } from './find-unknown.ts';
 export { findWaiting, type WaitingCursor, type WaitingMessage } from './find-waiting.ts';
+export { getErrorDescription } from './get-error-description.ts';
 export {
   getMessageDeliveryStatus,
   type MessageContent,
@@ -64,7 +65,13 @@ export type { MetricsAnswer, MetricsRangeInput } from './metrics-range.ts';
 export { migrateDatabase } from './migrate-database.ts';
 export { findDuePolls, noteUnfinished, postponePoll, settlePoll, type DuePoll } from './receipt-polls.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
-export { changeSuppressions, listSuppressions, type Suppression } from './operator-suppressions.ts';
+export {
+  changeSuppressions,
+  listSuppressions,
+  suppressionEvents,
+  type Suppression,
+  type SuppressionPosition,
+} from './operator-suppressions.ts';
 export { rebuildDeliveryMetrics, type RebuildRange } from './rebuild-delivery-metrics.ts';
 export { forgetPhone, refreshPhonePerformance } from './refresh-phone-performance.ts';
 export { recordFailedLooks, recordLooks, type Look } from './record-looks.ts';
@@ -87,6 +94,7 @@ export {
 export { RETRY_SKIPS, type RetrySkip } from './judge-retries.ts';
 export { refuseDecision, resolveUnknown, type DecisionRefusal, type UnknownDecision } from './resolve-unknown.ts';
 export { listSenders, seedSenders, type SenderRow } from './seed-senders.ts';
+export { changeSender, type SenderChange } from './change-sender.ts';
 export { endStop, listStops, openStop, type EndStop, type OpenStop, type SendStop, type StopTarget } from './send-stops.ts';
 export {
   createTask,

@@ -1,4 +1,4 @@
-import { describeError, type AcceptedMessage } from '@tickmark/domain';
+import type { AcceptedMessage } from '@tickmark/domain';
 import { randomPhone } from '@tickmark/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RawSql } from './database.ts';
@@ -9,7 +9,7 @@ import type { MessageFilter } from './message-filter.ts';
 const room = deliveryRoom();
 
 const list = (filter: MessageFilter, input: Partial<ListMessagesInput> = {}) =>
-  listMessages({ db: room.db, describeError }, { filter, after: null, limit: 50, ...input });
+  listMessages({ db: room.db }, { filter, after: null, limit: 50, ...input });
 const ids = async (filter: MessageFilter) => (await list(filter)).items.map(({ id }) => id);
 
 /** Rows without content of one campaign, one second after another. */

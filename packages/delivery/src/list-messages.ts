@@ -1,7 +1,7 @@
-import type { MessageStatus } from '@tickmark/domain';
+import { describeError, type MessageStatus } from '@tickmark/domain';
 import type postgres from 'postgres';
 import { inStatement, type Database } from './database.ts';
-import { describeSummary, summaryColumns, type MessageSummary, type ShownError, type SummaryRow } from './describe-message.ts';
+import { describeSummary, summaryColumns, type MessageSummary, type SummaryRow } from './describe-message.ts';
 import { fitsFilter, type MessageFilter } from './message-filter.ts';
 
 /** Rows that one page looks at, at most: some 50 ms from memory, and far below the time-out of a statement from a disk. */
@@ -38,7 +38,7 @@ export interface MessagePage {
  * only `next: null` says that there are no more. Walking on from page to page shows every message once that was there at the start.
  */
 export async function listMessages(
-  { db, describeError }: { db: Pick<Database, 'sql'>; describeError: (code: number) => ShownError },
+  { db }: { db: Pick<Database, 'sql'> },
   { filter, after, limit, rowsLookedAtMax = ROWS_LOOKED_AT_MAX }: ListMessagesInput,
 ): Promise<MessagePage> {
   const end = needsWalk(filter)

@@ -22,6 +22,7 @@ export * from './refused-decisions.ts';
 export * from './request-key.ts';
 export * from './retry-by-hand.ts';
 export * from './retry-policy.ts';
+export * from './search-errors.ts';
 export * from './send-outcome.ts';
 export * from './senders.ts';
 export * from './sketch.ts';

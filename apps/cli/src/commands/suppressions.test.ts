@@ -94,9 +94,21 @@ it('tickmark suppressions remove lets everything be sent again, whatever kept it
     recipient: `whatsapp:${phone}`,
     categories: ['all', 'marketing'],
     senders: ['shop', 'support'],
+    lifted: 4,
   });
   expect(await claim(phone, { category: 'marketing' })).toBe('claimed');
   expect((await audit()).map(({ action }) => action)).toEqual(['suppression_added', 'suppression_added', 'suppression_removed']);
+});
+
+it('tickmark suppressions remove says so when nothing was kept back', async () => {
+  const phone = randomPhone();
+  await suppressions('add', phone, '--sender', 'shop', ...because);
+  expect(await suppressions('remove', phone, '--sender', 'support', ...because)).toEqual({
+    code: 0,
+    out: `whatsapp:${phone} may be sent messages again by support.\n`,
+    err: `Nothing was kept from whatsapp:${phone} by support before.\n`,
+  });
+  expect(JSON.parse((await suppressions('remove', phone, ...because, '--json')).out)).toMatchObject({ lifted: 1 });
 });
 
 describe('tickmark suppressions list', () => {

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { Database, SenderRow, Suppression, SuppressionEvent } from '@tickmark/delivery';
+import type { Database, SenderRow, Suppression } from '@tickmark/delivery';
 import { Argument, Option, type Command } from 'commander';
 import type { CliContext } from '../cli-context.ts';
 import { CliError } from '../cli-error.ts';
@@ -95,18 +95,17 @@ async function change({ context, db, delivery, options, senders }: Run, action: 
   const suppressed = action === 'add';
   const recipient = readRecipient(target) ?? target;
   const categories = category === undefined ? (suppressed ? (['all'] as const) : (['all', 'marketing'] as const)) : [category];
-  const events = senders.flatMap(({ address: senderAddress }) =>
-    categories.map((one): SuppressionEvent => {
-      return { senderAddress, recipient, category: one, suppressed, at: null, source: 'operator', reason };
-    }),
-  );
+  const senderAddresses = senders.map(({ address }) => address);
+  const events = delivery.suppressionEvents({ recipients: [recipient], senderAddresses, categories, suppressed, reason });
   const aliases = senders.map(({ alias }) => alias);
   const details = { recipient, category: categories.join('+'), senders: aliases.join(',') };
   const audit = { actor: operatorName(by), action: suppressed ? 'suppression_added' : 'suppression_removed', reason, details };
-  await delivery.changeSuppressions(db, events, audit);
+  const { lifted } = await delivery.changeSuppressions(db, events, audit);
   const what = category === 'marketing' ? 'marketing' : 'messages';
   const sentence = suppressed ? `No ${what} will be sent to ${recipient} by` : `${recipient} may be sent ${what} again by`;
-  context.writeOut(json ? toJson({ action, recipient, categories, senders: aliases }) : `${sentence} ${aliases.join(', ')}.\n`);
+  const result = { action, recipient, categories, senders: aliases, ...(suppressed ? {} : { lifted }) };
+  context.writeOut(json ? toJson(result) : `${sentence} ${aliases.join(', ')}.\n`);
+  if (!suppressed && lifted === 0) context.writeError(`Nothing was kept from ${recipient} by ${aliases.join(', ')} before.\n`);
 }
 
 async function importFile({ context, db, delivery, options, senders }: Run, path: string): Promise<void> {
@@ -116,7 +115,8 @@ async function importFile({ context, db, delivery, options, senders }: Run, path
   for (let from = 0; from < events.length; from += IMPORT_EVENTS) {
     const part = events.slice(from, from + IMPORT_EVENTS);
     const details = { file: basename(path), events: part.length };
-    changed += await delivery.changeSuppressions(db, part, { actor: operatorName(by), action: 'suppressions_imported', reason, details });
+    const audit = { actor: operatorName(by), action: 'suppressions_imported', reason, details };
+    changed += (await delivery.changeSuppressions(db, part, audit)).changed;
   }
   const result = { rows, imported: rows - invalid.length, changed, invalid };
   context.writeOut(json ? toJson(result) : `${result.imported} of ${rows} rows imported, ${changed} suppressions new or newer.\n`);

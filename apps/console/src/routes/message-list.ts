@@ -1,5 +1,5 @@
 import { listMessages, type Database, type MessageFilter, type MessagePage, type MessagePosition } from '@tickmark/delivery';
-import { AppError, describeError, messageIdFor } from '@tickmark/domain';
+import { AppError, messageIdFor } from '@tickmark/domain';
 import type { ApiKeyIdentity, HttpServer } from '@tickmark/http';
 import type { Logger } from '@tickmark/runtime';
 import { z } from 'zod';
@@ -121,7 +121,7 @@ async function readPage(
   const own = ownProducer(identity);
   if (own !== null && filter.producer?.includes(own) === false) return { items: [], next: null };
   const visible = own === null ? filter : { ...filter, producer: [own] };
-  return withStore(db, () => listMessages({ db, describeError }, { filter: visible, after, limit }));
+  return withStore(db, () => listMessages({ db }, { filter: visible, after, limit }));
 }
 
 function toCursor(position: MessagePosition | null): string | null {

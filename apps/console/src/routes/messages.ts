@@ -1,5 +1,5 @@
 import { getMessageDeliveryStatus, type Database, type MessageDeliveryStatus } from '@tickmark/delivery';
-import { AppError, describeError } from '@tickmark/domain';
+import { AppError } from '@tickmark/domain';
 import type { ApiKeyIdentity, Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { withStore } from '../with-store.ts';
@@ -44,7 +44,7 @@ export async function findVisibleMessage(
   identity: ApiKeyIdentity | null,
   idOrSid: string,
 ): Promise<MessageDeliveryStatus | null> {
-  const message = await withStore(db, () => getMessageDeliveryStatus({ db, describeError }, { idOrSid }));
+  const message = await withStore(db, () => getMessageDeliveryStatus({ db }, { idOrSid }));
   const own = ownProducer(identity);
   return own === null || message?.producer === own ? message : null;
 }
