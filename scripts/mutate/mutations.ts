@@ -495,4 +495,15 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     noticedBy: ['packages/delivery/src/retry-failed-messages.test.ts'],
   },
+  {
+    name: 'receipts: one that came too late counts as in time',
+    edits: [
+      {
+        file: 'packages/delivery/src/read-receipts.ts',
+        search: `(count(*) FILTER (WHERE final_at <= in_time))::int AS final`,
+        replace: `(count(final_at))::int AS final`,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/get-receipt-completeness.test.ts'],
+  },
 ];

@@ -2,9 +2,9 @@ import { COUNTED_STATUSES, ERROR_CLASSES } from '@tickmark/domain';
 import { z } from 'zod';
 
 const time = z.iso.datetime();
-const count = z.int().min(0);
+export const count = z.int().min(0);
 
-const rateSchema = z.object({
+export const rateSchema = z.object({
   value: z.number().min(0).max(1).nullable().describe('numerator / denominator; null when the denominator is 0'),
   numerator: count,
   denominator: count,

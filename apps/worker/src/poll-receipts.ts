@@ -28,6 +28,6 @@ async function pollOne({ db, lister, producers, clock, times, tell }: ReceiptPas
   const told = answer.kind === 'found' && isFurther(answer.message, poll) ? answer.message : null;
   // Before the poll is settled: a process that dies in between asks again.
   if (told) await producers.addStatusEvents([polledStatusEvent(told, 'poll', clock.now())]);
-  await settlePoll(db, poll, times);
+  await settlePoll(db, { ...poll, answer: answer.kind === 'gone' ? 'gone' : answer.message.rawStatus }, times);
   tell(answer.kind === 'gone' ? 'gone' : told ? 'repaired' : 'current');
 }

@@ -49,6 +49,7 @@ export {
 } from './get-message-delivery-status.ts';
 export { getPhoneDeliveryMetrics, type PhoneDeliveryMetricsInput, type PhoneMetrics } from './get-phone-delivery-metrics.ts';
 export { getPlatformDeliveryMetrics, type PlatformDeliveryMetricsInput } from './get-platform-delivery-metrics.ts';
+export { getReceiptCompleteness, type ReceiptCompletenessInput } from './get-receipt-completeness.ts';
 export { findNotHandedOver, markHandedOver } from './hand-over-inbound.ts';
 export { insertAccepted, type InsertedMessage } from './insert-accepted.ts';
 export { insertDeadLetter, type DeadLetter } from './insert-dead-letter.ts';
@@ -64,6 +65,7 @@ export { countHeld, deleteErrorPolicy, listErrorPolicies, setErrorPolicy, type E
 export type { MetricsAnswer, MetricsRangeInput } from './metrics-range.ts';
 export { migrateDatabase } from './migrate-database.ts';
 export { findDuePolls, noteUnfinished, postponePoll, settlePoll, type DuePoll } from './receipt-polls.ts';
+export { readSenderCompleteness } from './read-sender-completeness.ts';
 export { recordInbound, type InboundRecorded } from './record-inbound.ts';
 export {
   changeSuppressions,

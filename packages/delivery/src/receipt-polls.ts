@@ -1,11 +1,15 @@
 import type { MessageStatus } from '@tickmark/domain';
 import { inStatement, inTransaction, type Database } from './database.ts';
+import { sanitizeText } from './sanitize-text.ts';
 
 /** Where the walk over new messages has come to: `<created_at> <id>`. */
 const WALKED = 'receipts_walked';
 
 /** A first walk begins so long ago: what is older is in nobody's way any more. */
 const WALK_BACK_SECONDS = 86_400;
+
+/** What the last question brought can be read for so long. */
+const TOLD_SECONDS = 30 * 86_400;
 
 const NO_ID = '00000000-0000-0000-0000-000000000000';
 
@@ -82,33 +86,40 @@ export function findDuePolls(
     db.sql,
     (sql) => sql<DuePoll[]>`
       WITH due AS MATERIALIZED (
-        SELECT p.message_id, p.due_at, m.id, m.rank, m.status, m.error_code, m.message_sid, COALESCE(m.claimed_at, m.created_at) AS called_at
+        SELECT p.message_id, p.due_at, p.over, m.id, m.rank, m.status, m.error_code, m.message_sid, COALESCE(m.claimed_at, m.created_at) AS called_at
         FROM receipt_polls p LEFT JOIN whatsapp_messages m ON m.id = p.message_id
         WHERE p.due_at <= now() ORDER BY p.due_at LIMIT ${limit}
-      ), over AS (
-        DELETE FROM receipt_polls p USING due d WHERE p.message_id = d.message_id AND (d.id IS NULL OR d.rank >= 50)
+      ), forgotten AS (
+        DELETE FROM receipt_polls p USING due d WHERE p.message_id = d.message_id AND (d.id IS NULL OR d.rank >= 50 OR d.over)
       ), waiting AS (
         UPDATE receipt_polls p SET due_at = now() + ${sureAfterSeconds} * interval '1 second'
-        FROM due d WHERE p.message_id = d.message_id AND d.rank < 50 AND d.message_sid IS NULL
+        FROM due d WHERE p.message_id = d.message_id AND d.rank < 50 AND NOT d.over AND d.message_sid IS NULL
       )
       SELECT message_id AS "messageId", message_sid AS "messageSid", status, error_code AS "errorCode",
         called_at <= now() - ${sureAfterSeconds} * interval '1 second' AS "isSure"
-      FROM due WHERE rank < 50 AND message_sid IS NOT NULL
+      FROM due WHERE rank < 50 AND NOT over AND message_sid IS NOT NULL
       ORDER BY due_at`,
   );
 }
 
-/** Notes that a message was asked about: after a sure poll it is forgotten, after another one the sure one follows. Safe to repeat. */
+/**
+ * Notes what Twilio said of a message: its word for the status, or `gone`. After a sure poll none follows, after another one the sure one. Safe to
+ * repeat.
+ */
 export async function settlePoll(
   db: Pick<Database, 'sql'>,
-  { messageId, isSure }: Pick<DuePoll, 'messageId' | 'isSure'>,
+  { messageId, isSure, answer }: Pick<DuePoll, 'messageId' | 'isSure'> & { answer: string },
   { sureAfterSeconds }: { sureAfterSeconds: number },
 ): Promise<void> {
+  const told = sanitizeText(answer);
   await inStatement(db.sql, (sql) =>
     isSure
-      ? sql`DELETE FROM receipt_polls WHERE message_id = ${messageId}`
+      ? sql`
+        UPDATE receipt_polls SET asked_at = now(), answer = ${told}, over = true, due_at = now() + ${TOLD_SECONDS} * interval '1 second'
+        WHERE message_id = ${messageId}`
       : sql`
-        UPDATE receipt_polls p SET due_at = COALESCE(m.claimed_at, m.created_at) + ${sureAfterSeconds} * interval '1 second'
+        UPDATE receipt_polls p SET asked_at = now(), answer = ${told},
+          due_at = COALESCE(m.claimed_at, m.created_at) + ${sureAfterSeconds} * interval '1 second'
         FROM whatsapp_messages m WHERE p.message_id = ${messageId} AND m.id = p.message_id`,
   );
 }
@@ -117,6 +128,8 @@ export async function settlePoll(
 export async function postponePoll(db: Pick<Database, 'sql'>, messageId: string, { bySeconds }: { bySeconds: number }): Promise<void> {
   await inStatement(
     db.sql,
-    (sql) => sql`UPDATE receipt_polls SET due_at = now() + ${bySeconds} * interval '1 second' WHERE message_id = ${messageId}`,
+    (sql) => sql`
+      UPDATE receipt_polls SET asked_at = now(), answer = 'failed', due_at = now() + ${bySeconds} * interval '1 second'
+      WHERE message_id = ${messageId}`,
   );
 }

@@ -410,10 +410,18 @@ export const outcomeSearches = pgTable(
   (table) => [primaryKey({ columns: [table.messageId, table.attempt] })],
 );
 
-/** Messages that had no final receipt a quarter of an hour after they came, and when Twilio is asked about each. */
+/** Messages that had no final receipt a quarter of an hour after they came, when Twilio is asked about each, and what it said. */
 export const receiptPolls = pgTable(
   'receipt_polls',
-  { messageId: uuid('message_id').primaryKey(), dueAt: at('due_at').notNull() },
+  {
+    messageId: uuid('message_id').primaryKey(),
+    dueAt: at('due_at').notNull(),
+    askedAt: at('asked_at'),
+    /** Twilio's word for the status, `gone` (it knows no such SID), or `failed` (no answer); null until asked. */
+    answer: text('answer'),
+    /** The last question was put: the row only tells of it, and goes when it is due. */
+    over: boolean('over').notNull().default(false),
+  },
   (table) => [index('receipt_polls_due').on(table.dueAt)],
 );
 

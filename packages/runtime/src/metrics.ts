@@ -157,7 +157,7 @@ function declareSendMetrics(registry: Registry) {
     }),
     receiptCompleteness: new Gauge({
       name: 'tickmark_receipt_completeness_ratio',
-      help: 'Share (0 to 1) of the messages sent an hour or more ago that got a final status, by sender alias.',
+      help: 'Share (0 to 1) of the messages that Twilio took in the 24 hours up to an hour ago that have a final status, by sender alias.',
       labelNames: ['sender'],
       registers,
     }),

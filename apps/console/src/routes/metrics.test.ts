@@ -173,8 +173,34 @@ describe('GET /v1/metrics/phones/:phone', () => {
   });
 });
 
+describe('GET /v1/metrics/receipts', () => {
+  it('tells of how many messages no receipt came, and lists them page by page', async () => {
+    const sender = 'silent';
+    for (let n = 0; n < 3; n += 1) await send({ sender }, n === 0 ? [['delivered', 100]] : []);
+    await app.db.sql`
+      UPDATE whatsapp_messages SET created_at = created_at - interval '1 hour', queued_at = queued_at - interval '1 hour',
+        delivered_at = delivered_at - interval '1 hour'
+      WHERE sender = ${sender}`;
+    interface Page {
+      accepted: number;
+      missing: number;
+      missingMessages: { id: string; why: string }[];
+      nextCursor: string | null;
+    }
+    const first = await ask<Page>(`/v1/metrics/receipts?sender=${sender}&limit=1`);
+    expect(first).toMatchObject({ accepted: 3, missing: 2, missingMessages: [{ why: expect.stringContaining('not asked') }] });
+    const second = await ask<Page>(`/v1/metrics/receipts?sender=${sender}&limit=1&cursor=${first.nextCursor}`);
+    expect(second.missingMessages[0]?.id).not.toBe(first.missingMessages[0]?.id);
+    expect(second.nextCursor).toBeNull();
+  });
+
+  it.each(['within=0', 'template=', 'cursor=x', 'since=2026-01-01T00:00:00Z'])('refuses %s', async (query) => {
+    expect(await app.get(`/v1/metrics/receipts?${query}`)).toMatchObject({ status: 400, json: { error: { code: 'VALIDATION_FAILED' } } });
+  });
+});
+
 it('asks for a key that may read', async () => {
-  for (const path of ['/v1/metrics/platform', '/v1/metrics/phones/%2B14155550100']) {
+  for (const path of ['/v1/metrics/platform', '/v1/metrics/phones/%2B14155550100', '/v1/metrics/receipts']) {
     expect((await app.get(path, null)).status).toBe(401);
     for (const key of ['shop', 'boss'] as const) expect((await app.get(path, key)).status).toBe(403);
   }

@@ -1,8 +1,10 @@
-import { getPhoneDeliveryMetrics, getPlatformDeliveryMetrics, type Database } from '@tickmark/delivery';
+import { getPhoneDeliveryMetrics, getPlatformDeliveryMetrics, getReceiptCompleteness, type Database } from '@tickmark/delivery';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
+import { cursorParam, encodeCursor } from '../cursor.ts';
 import { metricsSchema, phoneAnswerSchema } from '../metrics-schema.ts';
-import { timeParam } from '../query-params.ts';
+import { limitParam, timeParam } from '../query-params.ts';
+import { receiptsSchema } from '../receipts-schema.ts';
 import { withStore } from '../with-store.ts';
 
 const rangeSchema = z.strictObject({
@@ -20,6 +22,16 @@ const phoneParamsSchema = z.object({
 });
 
 const phoneQuerySchema = rangeSchema.extend({ role: z.enum(['sender', 'recipient']).optional().describe('both unless given') });
+
+const receiptsQuerySchema = z.strictObject({
+  since: timeParam.optional().describe('24 hours before until unless given; to the millisecond'),
+  until: timeParam.optional().describe('now unless given'),
+  within: z.coerce.number().int().min(1).max(10_080).default(15).describe('minutes in which a receipt counts'),
+  sender: z.string().min(1).max(64).optional().describe('alias'),
+  template: z.string().min(1).max(64).optional().describe('content SID, or none for free text'),
+  limit: limitParam,
+  cursor: cursorParam(z.tuple([z.iso.datetime(), z.uuid()])).optional(),
+});
 
 export interface MetricsRoutesOptions {
   db: Database;
@@ -61,6 +73,25 @@ export function addMetricsRoutes(server: HttpServer, { db, authenticator }: Metr
       const { role, ...range } = request.query;
       const answer = await withStore(db, () => getPhoneDeliveryMetrics({ db }, { phone: request.params.phone, ...range }));
       return role === undefined ? answer : answer[role];
+    },
+  );
+
+  server.get(
+    '/v1/metrics/receipts',
+    {
+      ...shared,
+      schema: {
+        ...documented,
+        summary: 'How completely Twilio told what became of messages, and of which it did not',
+        querystring: receiptsQuerySchema,
+        response: { 200: receiptsSchema },
+      },
+    },
+    async (request) => {
+      const { within: withinMinutes, cursor, ...question } = request.query;
+      const after = cursor && { createdAt: new Date(cursor[0]), id: cursor[1] };
+      const { next, ...answer } = await withStore(db, () => getReceiptCompleteness({ db }, { ...question, withinMinutes, after }));
+      return { ...answer, nextCursor: next && encodeCursor([next.createdAt.toISOString(), next.id]) };
     },
   );
 }
