@@ -2,6 +2,7 @@ import { cleanupOldMessages, type Archive, type CleanupDeps, type CleanupResult,
 import { AppError, cleanupRequestSchema } from '@tickmark/domain';
 import type { Clock, Failpoints, Logger } from '@tickmark/runtime';
 import type { DatabaseBreaker } from './database-breaker.ts';
+import { createEraseHandler } from './erase-person.ts';
 import { repeatPasses } from './passes.ts';
 import type { TaskHandler } from './task-handler.ts';
 
@@ -80,5 +81,6 @@ export function createRetentionHandlers(deps: RetentionDeps): Partial<Record<Tas
       if (result.kind === 'busy') throw new AppError('OVERLOADED', 'Another cleanup or erasure is under way.');
       return result;
     },
+    erase: createEraseHandler(deps),
   };
 }

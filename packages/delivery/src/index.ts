@@ -85,6 +85,21 @@ export { recordSuppressions, type SuppressionEvent } from './record-suppressions
 export { releaseClaim, type ReleaseAnswer } from './release-claim.ts';
 export { findHeld, releaseHeld, type HeldReleased, type ReleaseHeldInput } from './release-held.ts';
 export { ABSENCES_MIN, resendUnknown, type ResentMessage } from './resend-unknown.ts';
+export { eraseFromArchives, searchArchives } from './retention/erase-archives.ts';
+export {
+  auditErasure,
+  cancelForPerson,
+  erasePersonRows,
+  findPerson,
+  isOwnSender,
+  maskTaskInput,
+  type PersonRows,
+} from './retention/erase-person.ts';
+export { isArchiveElsewhere } from './retention/known-archive.ts';
+export { readPerson, type Person } from './retention/person.ts';
+export { scrubTables, searchTables } from './retention/search-tables.ts';
+export { ArchiveDamagedError } from './archive/archive-manifest.ts';
+export { RETENTION_LOCK } from './retention/cleanup-old-messages.ts';
 export { restoreArchive, type RestoreAnswer, type RestoreInput } from './retention/restore-archive.ts';
 export {
   retryFailedMessages,

@@ -2,6 +2,7 @@ import { externalMessageId } from '@tickmark/domain';
 import type postgres from 'postgres';
 import { inStatement, type RawSql } from './database.ts';
 import type { Evidence } from './evidence.ts';
+import { findTombstones, tombstoneIdOf } from './make-missing-rows.ts';
 import { addressArrays, senderColumns } from './sender-columns.ts';
 
 /**
@@ -17,7 +18,9 @@ export async function makeExternalRows(sql: RawSql, items: readonly Evidence[]):
   const nameless = items.filter((item) => item.messageId === null);
   if (nameless.length === 0) return new Set();
   const known = new Set((await inStatement(sql, (statement) => findKnownSids(statement, nameless))).map((row) => row.sid));
-  const strangers = nameless.filter((item) => !known.has(item.messageSid));
+  const unknown = nameless.filter((item) => !known.has(item.messageSid));
+  const deleted = await inStatement(sql, (statement) => findTombstones(statement, unknown.map(tombstoneIdOf)));
+  const strangers = unknown.filter((item) => !deleted.has(tombstoneIdOf(item)));
   const made = await Promise.all(strangers.map((item) => inStatement(sql, (statement) => insertExternal(statement, item))));
   return new Set(strangers.filter((_item, index) => made[index]?.length === 1).map((item) => item.messageSid));
 }

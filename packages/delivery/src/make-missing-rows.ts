@@ -1,3 +1,4 @@
+import { externalMessageId } from '@tickmark/domain';
 import type postgres from 'postgres';
 import { inStatement, type RawSql } from './database.ts';
 import type { Evidence } from './evidence.ts';
@@ -48,10 +49,11 @@ export async function makeMissingRows(
 ): Promise<Map<string, MissingRowResult>> {
   const named = items.filter((item): item is NamedEvidence => item.messageId !== null);
   const nameless = items.filter((item) => item.messageId === null);
-  const deleted = await findTombstones(tx, named);
+  const deleted = await findTombstones(tx, items.map(tombstoneIdOf));
   const lost = named.filter((item) => !deleted.has(item.messageId));
   const made = new Set(await makeLost(tx, lost));
   const results = new Map<string, MissingRowResult>();
+  for (const item of nameless) if (deleted.has(tombstoneIdOf(item))) results.set(item.messageSid, { kind: 'deleted' });
   for (const { messageSid } of named) results.set(messageSid, { kind: 'deleted' });
   for (const { messageSid, messageId } of lost) results.set(messageSid, { kind: 'recovered', made: made.has(messageId) });
   for (const { messageSid, messageId, attempt } of await findAttempts(tx, nameless)) {
@@ -60,10 +62,16 @@ export async function makeMissingRows(
   return results;
 }
 
-async function findTombstones(tx: postgres.ISql, items: readonly NamedEvidence[]): Promise<Set<string>> {
-  if (items.length === 0) return new Set();
-  const rows = await tx<{ id: string }[]>`
-    SELECT message_id AS id FROM message_tombstones WHERE message_id = ANY (${items.map((item) => item.messageId)}::uuid[])`;
+/** The id under which the row of an evidence would be made again. */
+export function tombstoneIdOf({ messageId, messageSid }: Evidence): string {
+  return messageId ?? externalMessageId(messageSid);
+}
+
+/** Those of the ids whose rows were cleaned up or erased. */
+export async function findTombstones(sql: postgres.ISql, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await sql<{ id: string }[]>`
+    SELECT message_id AS id FROM message_tombstones WHERE message_id = ANY (${[...ids]}::uuid[])`;
   return new Set(rows.map((row) => row.id));
 }
 

@@ -6,6 +6,7 @@ import { addInboundMessages, HANDED_OVER_MAX } from './add-inbound-messages.ts';
 import { addSendJob, orderOf, type SendJob } from './add-send-job.ts';
 import { checkServer, type RedisCheck } from './check-redis.ts';
 import { toDeadLetterJob } from './dead-letter-payload.ts';
+import { eraseFromQueues, type QueuesErased } from './erase-from-queues.ts';
 import { withoutPayload } from './errors.ts';
 import { createCancelRequests } from './cancel-requests.ts';
 import { hasJobBefore, inspectQueues, oldestUnfinishedAgeMs } from './inspect-queues.ts';
@@ -116,6 +117,8 @@ export interface Producers {
   renewEpoch(epoch: string): Promise<string | null>;
   /** Says again what Redis keeps about queues, for one that was wiped. Safe to repeat. */
   assertQueues(queues: readonly QueueName[]): Promise<void>;
+  /** Looks for what is about one person in everything that Redis holds, and takes it out; see {@link eraseFromQueues}. */
+  erase(pattern: RegExp, options: { dryRun: boolean }): Promise<QueuesErased>;
   /** Round trip in milliseconds. */
   ping(): Promise<number>;
   /** As `checkRedis`, over this connection. Never rejects. */
@@ -195,6 +198,7 @@ export function createProducers(options: ProducersOptions): Producers {
     oldestInboundAgeMs: () => connection.run(() => oldestUnfinishedAgeMs(redis, base, QUEUES.inbound)),
     ...createRedisEpoch(connection, base),
     ...createSpoolReports(connection, base),
+    erase: (pattern, eraseOptions) => eraseFromQueues({ connection, queues, base }, pattern, eraseOptions),
     assertQueues: (names) => connection.run(() => assertEventsMax(redis, base, names)),
     async ping() {
       const startMs = monotonicNowMs();

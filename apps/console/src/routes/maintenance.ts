@@ -1,4 +1,4 @@
-import { cleanupRequestSchema } from '@tickmark/domain';
+import { cleanupRequestSchema, eraseRequestSchema } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { askForTask, taskAskedSchema, type AskForTaskDeps } from '../ask-for-task.ts';
 
@@ -21,6 +21,23 @@ export function addMaintenanceRoutes(
     async (request, reply) => {
       reply.status(202);
       return askForTask(deps, { kind: 'cleanup', input: request.body, requestedBy: request.producer });
+    },
+  );
+
+  server.post(
+    '/v1/maintenance/erase',
+    {
+      onRequest: authenticator.require('admin'),
+      schema: {
+        tags: ['maintenance'],
+        summary: 'Finds everything about one phone number, or erases it; the task tells what was found and that nothing is left',
+        body: eraseRequestSchema,
+        response: { 202: taskAskedSchema },
+      },
+    },
+    async (request, reply) => {
+      reply.status(202);
+      return askForTask(deps, { kind: 'erase', input: request.body, requestedBy: request.producer });
     },
   );
 }

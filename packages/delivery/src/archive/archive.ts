@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Failpoints } from '@tickmark/runtime';
 import { readArchiveFile, writeArchiveFile } from './archive-file.ts';
 import { listFolder, readManifests, writeManifest, type ArchiveManifest } from './archive-manifest.ts';
 import type { ArchiveRecord } from './archive-record.ts';
-import { syncFolder } from './durable-files.ts';
+import { syncFolder, writeDurably } from './durable-files.ts';
 
 /** The folder `ARCHIVE_DIR`. One process at a time may write to it: whoever does holds the advisory lock `retention`. */
 export interface Archive {
@@ -16,6 +16,8 @@ export interface Archive {
    * @returns null when there was no record. Interrupted, it leaves a file that no manifest names
    */
   write(records: AsyncIterable<ArchiveRecord>): Promise<ArchiveManifest | null>;
+  /** Names the folder, wherever it is mounted; made when there is none. */
+  readIdentity(): Promise<string>;
   /** Every manifest, the oldest first; none when the folder is not there. */
   list(): Promise<ArchiveManifest[]>;
   /** The records of a file. @throws ArchiveDamagedError, see {@link readArchiveFile} */
@@ -27,6 +29,8 @@ export interface Archive {
   /** Deletes files that were never finished or were replaced. */
   removeLeftovers(): Promise<void>;
 }
+
+const IDENTITY = 'archive-id';
 
 const FILE = /\.ndjson\.gz$|\.part$/;
 
@@ -56,6 +60,18 @@ export function createArchive({ dir, failpoints }: { dir: string; failpoints?: P
       await mkdir(dir, { recursive: true, mode: 0o700 });
       const name = `${new Date().toISOString().replaceAll(/[-:.]/g, '')}-${randomUUID().slice(0, 8)}`;
       return writeFile(name, `${name}.1.ndjson.gz`, records, 'pending');
+    },
+    async readIdentity() {
+      const path = join(dir, IDENTITY);
+      try {
+        return (await readFile(path, 'utf8')).trim();
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      const identity = randomUUID();
+      await writeDurably(dir, IDENTITY, `${identity}\n`);
+      return identity;
     },
     list: () => readManifests(dir),
     read: (manifest) => readArchiveFile(join(dir, manifest.file), manifest),

@@ -134,7 +134,7 @@ it('nothing is deleted by a file that is not what was written', async () => {
 
 function damage(path: string): void {
   const bytes = readFileSync(path);
-  bytes[bytes.length - 20]! ^= 1;
+  bytes.writeUInt8(bytes.readUInt8(bytes.length - 20) ^ 1, bytes.length - 20);
   writeFileSync(path, bytes);
 }
 

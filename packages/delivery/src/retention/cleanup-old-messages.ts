@@ -8,6 +8,7 @@ import { countOld, type OldCounts } from './count-old.ts';
 import { redactBodies, type Redacted, type RedactDeps } from './redact-bodies.ts';
 import { RETAINED_KINDS } from './retained-rows.ts';
 import { readCleanupPause } from './cleanup-pause.ts';
+import { noteArchive } from './known-archive.ts';
 import { createThrottle } from './throttle.ts';
 
 /** Whoever writes to the archive or deletes by it holds this lock: cleanup, erasure. */
@@ -110,6 +111,7 @@ async function cleanup(
   onProgress(done);
   if (archive !== null && rowsKept === null) {
     const shared = { db, archive, throttle, isOver, failpoints };
+    await noteArchive(db, archive);
     await archive.removeLeftovers();
     done.resumed = await deletePending(shared, (error) => {
       done.damaged += 1;

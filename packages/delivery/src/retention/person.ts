@@ -1,0 +1,25 @@
+import { normalizeRecipient } from '@tickmark/domain';
+
+/** One person, in every form in which the address is written. */
+export interface Person {
+  /** As `whatsapp:+E164` or `whatsapp:<CC>.<user id>`. */
+  addresses: string[];
+  /** Finds the address in any text, however it is written before: with or without `whatsapp:`, plus sign, or 00. Valid in JavaScript and in PostgreSQL. */
+  pattern: string;
+}
+
+/** @returns null when it is no address */
+export function readPerson(phone: string): Person | null {
+  const address = normalizeRecipient(/^(whatsapp:)?\+/.test(phone) ? phone.replaceAll(/[\s().\-/\u00A0]/g, '') : phone);
+  if (address === null) return null;
+  const addresses = formsOf(address);
+  const bare = addresses.map((form) => form.replace(/^whatsapp:\+?/, '').replaceAll('.', '[.]')).join('|');
+  // Not within a longer number, but behind any letter: a plus sign may be written as %2B.
+  return { addresses, pattern: bare.includes('.') ? `(${bare})(?![0-9A-Za-z])` : `(?<![0-9])(00)?(${bare})(?![0-9])` };
+}
+
+/** Mexican mobile numbers are written with and without a 1 after +52. */
+function formsOf(address: string): string[] {
+  const [, national] = /^whatsapp:\+521?(\d{10})$/.exec(address) ?? [];
+  return national === undefined ? [address] : [`whatsapp:+52${national}`, `whatsapp:+521${national}`];
+}
