@@ -94,6 +94,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     await db.close();
     // Of the consumers that most tests do not have.
     await redis.dropQueue('inbound-message');
+    await redis.dropQueue('message-status');
     await database.drop();
   };
   try {

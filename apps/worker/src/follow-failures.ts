@@ -4,11 +4,13 @@ import type { Clock, Logger, Metrics, Settled } from '@tickmark/runtime';
 import type { Producers } from '@tickmark/queues';
 import type { ErrorPolicies } from './error-policies.ts';
 import type { SendSignals } from './send-signals.ts';
+import type { StatusNews } from './status-news.ts';
 import { toSendJob } from './to-send-job.ts';
 
 export interface FollowFailuresDeps {
   db: Database;
   producers: Producers;
+  news: Pick<StatusNews, 'changed'>;
   policies: Pick<ErrorPolicies, 'actionFor'>;
   signals: SendSignals;
   clock: Clock;
@@ -60,12 +62,16 @@ function follow({ policies, signals }: FollowFailuresDeps, code: number, id: str
   return decision.action === 'nothing' ? [] : [{ id, errorCode: code, decision }];
 }
 
-async function retryFailed({ db, producers, clock, metrics, log }: FollowFailuresDeps, failed: readonly FailedMessage[]): Promise<void> {
+async function retryFailed(
+  { db, producers, news, clock, metrics, log }: FollowFailuresDeps,
+  failed: readonly FailedMessage[],
+): Promise<void> {
   const settled = await insertRetries(db, failed);
   const rows = settled.flatMap((result) => (result.ok && result.value !== null ? [result.value] : []));
   for (const result of settled) if (!result.ok) log.error({ err: result.error }, 'the retry of a failed message could not be stored');
   if (rows.length === 0) return;
   for (const { status } of rows) metrics.messageStatus.inc({ status });
+  news.changed(rows.map(({ id }) => id));
   const held = rows.filter((row) => !row.waiting).length;
   log.info({ failed: failed.length, retries: rows.length - held, held }, 'failed messages are sent again or held');
   await producers.addSend(rows.flatMap((row) => toSendJob(row, clock.now())));

@@ -14,10 +14,11 @@ import {
   type WindowGuard,
 } from '@tickmark/delivery';
 import { decideOnRefusal, type StatusEvent } from '@tickmark/domain';
-import { createGroupCommit, type GroupCommit, type Metrics } from '@tickmark/runtime';
+import { createGroupCommit, type GroupCommit, type Metrics, type Settled } from '@tickmark/runtime';
 import type { MessagesClient } from '@tickmark/twilio';
 import type { DatabaseBreaker } from './database-breaker.ts';
 import type { ErrorPolicies } from './error-policies.ts';
+import type { StatusNews } from './status-news.ts';
 
 /** Claims and outcomes: their statements end sooner than their callers come, so without a pause each would carry a handful. */
 const SEND_INTERVAL_MS = 20;
@@ -49,30 +50,39 @@ interface RecordBatchesDeps {
   twilio: Pick<MessagesClient, 'credentialsFingerprint'>;
   policies: Pick<ErrorPolicies, 'actionFor'>;
   breaker: Pick<DatabaseBreaker, 'watch'>;
+  news: Pick<StatusNews, 'changed'>;
   metrics: Metrics;
 }
 
 export function createRecordBatches(
-  { db, twilio, policies, breaker, metrics }: RecordBatchesDeps,
+  { db, twilio, policies, breaker, news, metrics }: RecordBatchesDeps,
   { windowGuard }: { windowGuard: WindowGuard },
 ): RecordBatches {
   const shared = { minIntervalMs: SEND_INTERVAL_MS, collectTurn: true, inFlightMax: IN_FLIGHT_MAX, deadlineMs: SEND_DEADLINE_MS, metrics };
   // Asked each time: the secret may have been replaced a moment ago, which ends a stop of the account.
   const claim = (items: Claim[]) =>
-    breaker.watch(() => claimForSending(db, items, { account: twilio.credentialsFingerprint(), windowGuard }));
+    breaker
+      .watch(() => claimForSending(db, items, { account: twilio.credentialsFingerprint(), windowGuard }))
+      .then(telling(news, (answer, at) => (answer.kind === 'ended' && answer.byClaim ? items[at]?.id : null)));
   const decide = (code: number) => decideOnRefusal(code, policies.actionFor(code));
   const claims = createGroupCommit({ site: 'claims', flush: claim, burst: CLAIMS_BURST, ...shared });
-  const record = (items: OutcomeRecord[]) => breaker.watch(() => recordOutcome(db, items, decide));
+  const record = (items: OutcomeRecord[]) =>
+    breaker
+      .watch(() => recordOutcome(db, items, decide))
+      .then(telling(news, (answer, at) => (answer.kind === 'recorded' ? items[at]?.id : null)));
   const outcomes = createGroupCommit({ site: 'outcomes', flush: record, ...shared });
   const statuses = createGroupCommit({
     site: 'statuses',
-    flush: (items: StatusEvent[]) => applyStatuses(db, items),
+    flush: (items: StatusEvent[]) =>
+      applyStatuses(db, items).then(telling(news, (applied) => (applied.to === applied.from ? null : applied.messageId))),
     minIntervalMs: STATUSES_INTERVAL_MS,
     collectTurn: true,
     inFlightMax: STATUSES_IN_FLIGHT_MAX,
     metrics,
   });
-  const cancels = createGroupCommit({ site: 'cancels', flush: (items: CancelRequest[]) => cancelMessages(db, items), metrics });
+  const cancel = (items: CancelRequest[]) =>
+    cancelMessages(db, items).then(telling(news, (answer, at) => (answer.changed ? items[at]?.id : null)));
+  const cancels = createGroupCommit({ site: 'cancels', flush: cancel, metrics });
   const all = [claims, outcomes, statuses, cancels];
   return {
     claims,
@@ -82,5 +92,13 @@ export function createRecordBatches(
     drain: async () => {
       await Promise.all(all.map((batch) => batch.drain()));
     },
+  };
+}
+
+/** Passes a batch's answers on, and notes the messages that they changed. @param idOf null = unchanged */
+function telling<Answer>(news: Pick<StatusNews, 'changed'>, idOf: (answer: Answer, at: number) => string | null | undefined) {
+  return (settled: Settled<Answer>[]): Settled<Answer>[] => {
+    news.changed(settled.flatMap((result, at) => (result.ok ? (idOf(result.value, at) ?? []) : [])));
+    return settled;
   };
 }

@@ -26,6 +26,7 @@ import { createRetentionHandlers, startRetention, type RetentionSettings } from 
 import { startRollups } from './rollups.ts';
 import { NO_SIGNALS, type SendSignals } from './send-signals.ts';
 import { startSending } from './start-sending.ts';
+import { startStatusNews } from './status-news.ts';
 import { startSweeper } from './sweeper.ts';
 import type { TaskHandler } from './task-handler.ts';
 import { untilDatabaseReady } from './until-database-ready.ts';
@@ -95,7 +96,8 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const taskHandlers = { ...TASK_HANDLERS, ...(retained && createRetentionHandlers(retained)) };
   const deps = { signals: NO_SIGNALS, taskHandlers, ...given, breaker };
   const policies = createErrorPolicies(deps);
-  const batches = createRecordBatches({ ...deps, policies }, settings);
+  const news = startStatusNews(deps);
+  const batches = createRecordBatches({ ...deps, policies, news }, settings);
   const stop = new AbortController();
   const workers: QueueWorker[] = [];
   const shared = { redisUrl: settings.redisUrl, base: settings.base, metrics: deps.metrics, log: deps.log };
@@ -105,13 +107,13 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
   const queues = (): QueueName[] => [...workers.map((worker) => worker.queue), ...sending.aliases().map(sendQueueName)];
   const canary = startCanary(shared);
   // Others consume it; what waits there is to be seen here all the same.
-  const watched = () => [...queues(), QUEUES.inboundMessage];
+  const watched = () => [...queues(), QUEUES.inboundMessage, QUEUES.messageStatus];
   const queueMetrics = collectQueueMetrics({ ...shared, queues: watched });
   const reassert = async () => {
     await sending.reassert();
     await deps.producers.assertQueues(watched());
   };
-  const sweeper = startSweeper({ ...deps, reassert, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
+  const sweeper = startSweeper({ ...deps, news, reassert, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
   const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });
   const receipts = startReceipts(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.receiptsIntervalMs });
   const cleaner = startCleaner(deps);
@@ -125,7 +127,7 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
     await sending.start();
     const { lockMs, stalledMs } = settings;
     if (stop.signal.aborted) return;
-    const consuming = { ...deps, signals: sending.signals, batches, policies, stopping: stop.signal };
+    const consuming = { ...deps, signals: sending.signals, batches, policies, news, stopping: stop.signal };
     workers.push(...consumeQueues(consuming, { ...shared, lockMs, stalledMs }));
   });
 
@@ -153,7 +155,8 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
       ]);
     },
     drain: async () => {
-      await Promise.all([batches.drain(), canary.close(WATCHERS_DEADLINE_MS), queueMetrics.close()]);
+      await batches.drain();
+      await Promise.all([news.close(), canary.close(WATCHERS_DEADLINE_MS), queueMetrics.close()]);
     },
   };
 }

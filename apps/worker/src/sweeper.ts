@@ -15,6 +15,7 @@ import { enqueueWaiting } from './enqueue-waiting.ts';
 import { handOverWaiting, type HandOverInboundDeps } from './hand-over-inbound.ts';
 import { checkRedisEpoch } from './redis-epoch.ts';
 import { returnDeadLetters } from './return-dead-letters.ts';
+import type { StatusNews } from './status-news.ts';
 import { waited } from './waited.ts';
 
 const INTERVAL_MS = 5_000;
@@ -34,6 +35,7 @@ export interface SweeperDeps extends HandOverInboundDeps {
   clock: Clock;
   metrics: Metrics;
   log: Logger;
+  news?: Pick<StatusNews, 'changed'>;
   /** Told which senders have waiting messages, as far as a pass looked. */
   onSenders?: (aliases: ReadonlySet<string>) => void;
   /** Tells a wiped Redis what else it has to know, above all the senders' paces, before it is given their jobs. */
@@ -68,10 +70,12 @@ export interface SweepCursor {
  */
 export async function sweepOnce(deps: SweeperDeps, from?: SweepCursor, signal?: AbortSignal): Promise<Sweep | null> {
   const result = await withAdvisoryLock(deps.db, 'sweeper', async () => {
-    const stale = await markStaleSending(deps.db, { olderThanSeconds: STALE_SENDING_SECONDS });
+    const marked = await markStaleSending(deps.db, { olderThanSeconds: STALE_SENDING_SECONDS });
+    const stale = marked.length;
+    deps.news?.changed(marked);
     // At once: the rest needs Redis, and it is in Redis's outages that this matters most.
     if (stale > 0) deps.metrics.messageStatus.inc({ status: 'unknown' }, stale);
-    const expired = await expireOverdue(deps.db, { rowsMax: PASS_ROWS_MAX });
+    const expired = await expireOverdue(deps.db, { rowsMax: PASS_ROWS_MAX, onExpired: (ids) => deps.news?.changed(ids) });
     if (expired > 0) deps.metrics.messageStatus.inc({ status: 'expired' }, expired);
     const parked = await unparkMessages(deps.db, { after: from?.parked ?? null, rowsMax: PASS_ROWS_MAX });
     const { enqueued, epoch, next: waiting } = await giveJobs(deps, from?.waiting, signal);

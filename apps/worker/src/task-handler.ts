@@ -1,10 +1,12 @@
 import type { Database, TaskProgress } from '@tickmark/delivery';
 import type { Producers } from '@tickmark/queues';
 import type { Clock, Logger, Metrics } from '@tickmark/runtime';
+import type { StatusNews } from './status-news.ts';
 
 export interface TaskDeps {
   db: Database;
   producers: Producers;
+  news: Pick<StatusNews, 'changed'>;
   clock: Clock;
   metrics: Metrics;
   log: Logger;

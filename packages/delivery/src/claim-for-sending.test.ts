@@ -140,7 +140,7 @@ describe('a row that must not be sent now', () => {
     const { id } = await room.insert();
     const { token } = await room.claim(id);
     await room.db.sql`UPDATE whatsapp_messages SET claimed_at = now() - interval '61 seconds' WHERE id = ${id}`;
-    expect(await markStaleSending(room.db, { olderThanSeconds: 60 })).toBe(1);
+    expect(await markStaleSending(room.db, { olderThanSeconds: 60 })).toHaveLength(1);
     expect((await room.claim(id, token)).answer).toMatchObject({ kind: 'ended', status: 'unknown' });
   });
 });

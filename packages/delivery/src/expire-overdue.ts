@@ -17,12 +17,16 @@ interface Cursor {
  *
  * @returns how many
  */
-export async function expireOverdue(db: Pick<Database, 'sql'>, { rowsMax }: { rowsMax: number }): Promise<number> {
+export async function expireOverdue(
+  db: Pick<Database, 'sql'>,
+  { rowsMax, onExpired }: { rowsMax: number; onExpired?: (ids: string[]) => void },
+): Promise<number> {
   let expired = 0;
   let after: Cursor | null = null;
   for (let seen = 0; seen < rowsMax; seen += PAGE_ROWS) {
     const page: Cursor[] = await inStatement(db.sql, (sql) => expirePage(sql, after));
     expired += page.length;
+    onExpired?.(page.map(({ id }) => id));
     if (page.length < PAGE_ROWS) break;
     after = page.at(-1) ?? null;
   }

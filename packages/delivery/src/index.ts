@@ -38,6 +38,7 @@ export { expireOverdue } from './expire-overdue.ts';
 export { foldDeliveryMetrics } from './fold-delivery-metrics.ts';
 export { findControl, type ControlMessage } from './find-control.ts';
 export { findMessageId } from './find-message.ts';
+export { findToldStatuses, type ToldMessage } from './find-told-statuses.ts';
 export { findUnknown, type DueUnknown, type UnknownPair } from './find-unknown.ts';
 export { findWaiting, type WaitingCursor, type WaitingMessage } from './find-waiting.ts';
 export { getErrorDescription } from './get-error-description.ts';

@@ -7,12 +7,12 @@ const ROWS_MAX = 5_000;
  * Claims whose worker must be gone become `unknown`: their call may have created a message, so they are never sent again by themselves.
  * The token stays, so that a late record still finds its row. A row that a statement is just writing is left out.
  *
- * @returns how many
+ * @returns their ids
  */
-export async function markStaleSending(db: Pick<Database, 'sql'>, { olderThanSeconds }: { olderThanSeconds: number }): Promise<number> {
+export async function markStaleSending(db: Pick<Database, 'sql'>, { olderThanSeconds }: { olderThanSeconds: number }): Promise<string[]> {
   const rows = await inStatement(
     db.sql,
-    (sql) => sql`
+    (sql) => sql<{ id: string }[]>`
       WITH stale AS MATERIALIZED (
         SELECT id FROM whatsapp_messages
         WHERE open_status IN ('sending') AND claimed_at < now() - ${olderThanSeconds} * interval '1 second' AND message_sid IS NULL
@@ -25,5 +25,5 @@ export async function markStaleSending(db: Pick<Database, 'sql'>, { olderThanSec
       WHERE m.id = s.id AND m.status = 'sending' AND m.message_sid IS NULL
       RETURNING m.id`,
   );
-  return rows.length;
+  return rows.map(({ id }) => id);
 }

@@ -324,7 +324,7 @@ async function record(id: string, token: string, outcome: SendOutcome, attempt =
 
 async function goStale(id: string): Promise<void> {
   await room.db.sql`UPDATE whatsapp_messages SET claimed_at = now() - interval '61 seconds' WHERE id = ${id}`;
-  expect(await markStaleSending(room.db, { olderThanSeconds: 60 })).toBe(1);
+  expect(await markStaleSending(room.db, { olderThanSeconds: 60 })).toHaveLength(1);
 }
 
 /** What a resend that an operator decided will do. */

@@ -10,7 +10,11 @@ import type { QueueSet } from './queue-set.ts';
 export const HANDED_OVER_MAX = 10_000;
 
 /** For a plain Worker of BullMQ whose processor throws: ten tries within a quarter of an hour, then it is kept for its operator to look at. */
-const RETRIES: JobsOptions = { attempts: 10, backoff: { type: 'exponential', delay: 1_000 }, removeOnFail: { count: 1_000 } };
+export const HANDED_OVER_RETRIES: JobsOptions = {
+  attempts: 10,
+  backoff: { type: 'exponential', delay: 1_000 },
+  removeOnFail: { count: 1_000 },
+};
 
 const TWILIO_SID = /^[A-Z]{2}[0-9a-f]{32}$/;
 
@@ -32,7 +36,7 @@ export async function addInboundMessages(
   const jobs = taken.map(({ message, optOut }): { name: string; data: InboundMessagePayload; opts: JobsOptions } => ({
     name: QUEUES.inboundMessage,
     data: { v: 1, message, optOut },
-    opts: { ...RETRIES, jobId: jobIdOf(message.messageSid) },
+    opts: { ...HANDED_OVER_RETRIES, jobId: jobIdOf(message.messageSid) },
   }));
   await queue.addBulk(jobs);
   return taken.length;

@@ -3,13 +3,10 @@ import { QUEUES } from './names.ts';
 import { done } from './outcome.ts';
 import { inboundMessagePayloadSchema, type InboundMessagePayload } from './payloads.ts';
 import { createQueueWorker, type QueueWorker } from './queue-worker.ts';
-import type { JobMetrics } from './run-job.ts';
+import { NO_JOB_METRICS, type JobMetrics } from './run-job.ts';
 
 /** Messages at the same time, unless told otherwise. */
 const CONCURRENCY = 10;
-
-/** For a process that shows no metrics of ours. */
-const NO_METRICS: JobMetrics = { jobDuration: { observe: () => undefined }, deadLetters: { inc: () => undefined } };
 
 export interface InboundConsumerOptions {
   redisUrl: string;
@@ -31,7 +28,7 @@ export interface InboundConsumerOptions {
  * each message goes to one.
  */
 export function createInboundConsumer(options: InboundConsumerOptions): Pick<QueueWorker, 'ready' | 'close'> {
-  const { onMessage, concurrency = CONCURRENCY, metrics = NO_METRICS, ...rest } = options;
+  const { onMessage, concurrency = CONCURRENCY, metrics = NO_JOB_METRICS, ...rest } = options;
   return createQueueWorker({
     ...rest,
     concurrency,

@@ -16,6 +16,7 @@ export { collectQueueMetrics, type QueueMetricsCollector } from './queue-metrics
 export { createQueueWorker, type QueueWorker, type QueueWorkerOptions } from './queue-worker.ts';
 export type { RunningJob } from './run-job.ts';
 export type { FailureShares } from './failure-shares.ts';
+export { createStatusConsumer, type StatusConsumerOptions } from './status-consumer.ts';
 export { openSendControl, type SendControl } from './send-control.ts';
 export type { SenderPace } from './sender-pace.ts';
 export type { SharedCap, SharedConcurrency } from './shared-concurrency.ts';

@@ -7,6 +7,7 @@ import {
   inboundPayloadSchema,
   intakePayloadSchema,
   maintenancePayloadSchema,
+  messageStatusPayloadSchema,
   sendOutcomePayloadSchema,
   sendPayloadSchema,
   statusCallbackPayloadSchema,
@@ -28,6 +29,25 @@ const PAYLOADS = [
   ],
   ['maintenance', maintenancePayloadSchema, { v: 1, taskId: NIL }],
   ['inbound', inboundPayloadSchema, { v: 1, messages: [inboundMessage()] }],
+  [
+    'message-status',
+    messageStatusPayloadSchema,
+    {
+      v: 1,
+      events: [
+        {
+          id: NIL,
+          producer: 'shop',
+          status: 'sent',
+          errorCode: null,
+          messageSid: null,
+          campaign: null,
+          retryOf: null,
+          at: new Date(0).toISOString(),
+        },
+      ],
+    },
+  ],
   ['inbound-message', inboundMessagePayloadSchema, { v: 1, message: inboundMessage(), optOut: 'stop' }],
 ] as const;
 

@@ -1,4 +1,12 @@
-import { acceptedMessageSchema, inboundMessageSchema, PRIORITIES, sendOutcomeSchema, statusEventSchema } from '@tickmark/domain';
+import {
+  acceptedMessageSchema,
+  inboundMessageSchema,
+  MESSAGE_STATUSES,
+  PRIORITIES,
+  type MessageStatus,
+  sendOutcomeSchema,
+  statusEventSchema,
+} from '@tickmark/domain';
 import { z } from 'zod';
 
 /** Version of every payload that this release writes and reads. Readers of a new version ship one release before its writers. */
@@ -65,3 +73,22 @@ export const inboundMessagePayloadSchema = z.strictObject({
   optOut: z.enum(['stop', 'start']).nullable(),
 });
 export type InboundMessagePayload = z.infer<typeof inboundMessagePayloadSchema>;
+
+/** For producers: what a message's status is, without its people and contents. Metadata stays away too, because it may hold both. */
+const toldStatusSchema = z.strictObject({
+  id: z.uuid(),
+  producer: z.string(),
+  status: z.enum(Object.keys(MESSAGE_STATUSES) as [MessageStatus, ...MessageStatus[]]),
+  errorCode: z.int().nullable(),
+  messageSid: z.string().nullable(),
+  campaign: z.string().nullable(),
+  /** The message that this one is a retry of. */
+  retryOf: z.uuid().nullable(),
+  /** When the row last changed, by the database's clock: of two events of one message the later one is right. */
+  at: z.iso.datetime(),
+});
+export type ToldStatus = z.infer<typeof toldStatusSchema>;
+
+/** For consumers outside of this system. */
+export const messageStatusPayloadSchema = z.strictObject({ v: version, events: z.array(toldStatusSchema).min(1).max(1_000) });
+export type MessageStatusPayload = z.infer<typeof messageStatusPayloadSchema>;

@@ -3,6 +3,7 @@ import type { AcceptedMessage, CancelResult, InboundMessage, Priority, StatusEve
 import { monotonicNowMs, type Logger } from '@tickmark/runtime';
 import type { JobsOptions } from 'bullmq';
 import { addInboundMessages, HANDED_OVER_MAX } from './add-inbound-messages.ts';
+import { addMessageStatus, STATUS_JOBS_MAX } from './add-message-status.ts';
 import { addSendJob, orderOf, type SendJob } from './add-send-job.ts';
 import { checkServer, type RedisCheck } from './check-redis.ts';
 import { toDeadLetterJob } from './dead-letter-payload.ts';
@@ -18,6 +19,7 @@ import type {
   MaintenancePayload,
   SendOutcomePayload,
   StatusCallbackPayload,
+  ToldStatus,
 } from './payloads.ts';
 import { pipelineValues } from './pipeline-values.ts';
 import { openProducerConnection } from './producer-connection.ts';
@@ -46,6 +48,8 @@ export interface ProducersOptions {
   deadlineMs?: number;
   /** Inbound messages that may wait for a consumer in Redis. */
   handedOverMax?: number;
+  /** Jobs of statuses that may wait for producers in Redis. */
+  statusJobsMax?: number;
 }
 
 /** One request as its repeats are recognised by. */
@@ -65,6 +69,8 @@ export interface Producers {
    * some 10,000 wait in it at most
    */
   addInboundMessages(handed: readonly Omit<InboundMessagePayload, 'v'>[]): Promise<number>;
+  /** Tells producers what became of messages, in one job. @returns false when 1,000 jobs wait for a consumer already: it was left out */
+  addMessageStatus(events: readonly ToldStatus[]): Promise<boolean>;
   /** For a Postgres that is away; the worker tells it later. */
   addSendOutcome(outcome: Unversioned<SendOutcomePayload>): Promise<void>;
   /**
@@ -130,6 +136,7 @@ export interface Producers {
 /** Opens the writing end of all queues. Nothing is awaited: without Redis the calls fail, and work again when it is there. */
 export function createProducers(options: ProducersOptions): Producers {
   const { log, redisUrl, base = DEFAULT_QUEUE_BASE, deadlineMs = DEFAULT_DEADLINE_MS, handedOverMax = HANDED_OVER_MAX } = options;
+  const { statusJobsMax = STATUS_JOBS_MAX } = options;
   const connection = openProducerConnection({ redisUrl, log, deadlineMs });
   const { redis } = connection;
   const queues = openQueueSet(redis, base);
@@ -156,6 +163,7 @@ export function createProducers(options: ProducersOptions): Producers {
       return addPayload(QUEUES.inbound, { v: 1, messages: [...messages] }, { timestamp });
     },
     addInboundMessages: (handed) => connection.run(() => addInboundMessages({ redis, queues, base }, handed, handedOverMax)),
+    addMessageStatus: (events) => connection.run(() => addMessageStatus({ redis, queues, base }, [...events], statusJobsMax)),
     addSendOutcome: (outcome) => addPayload(QUEUES.sendOutcome, { v: 1, ...outcome }),
     async addDeadLetter({ id, queue, item }) {
       const job = toDeadLetterJob(queue, item);

@@ -23,6 +23,9 @@ export interface JobMetrics {
   deadLetters: { inc(labels: { queue: string }): void };
 }
 
+/** For a process that shows no metrics of ours. */
+export const NO_JOB_METRICS: JobMetrics = { jobDuration: { observe: () => undefined }, deadLetters: { inc: () => undefined } };
+
 export interface JobRunnerOptions<Payload> {
   /** Queue name, or what stands for it in metrics. */
   label: string;

@@ -22,6 +22,7 @@ const AGREED = {
   tickmark_rate_limited_total: ['sender'],
   tickmark_circuit_open: ['scope'],
   tickmark_status_events_total: ['kind'],
+  tickmark_status_news_total: ['result'],
   tickmark_spooled_events: [],
   tickmark_group_commit_batch_size: ['site'],
   tickmark_idempotency_conflicts_total: [],

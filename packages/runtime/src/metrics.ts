@@ -142,6 +142,12 @@ function declareSendMetrics(registry: Registry) {
       labelNames: ['kind'],
       registers,
     }),
+    statusNews: new Counter({
+      name: 'tickmark_status_news_total',
+      help: 'Changed statuses for producers (queue message-status) by result: told, or dropped because nobody reads them or a store was away.',
+      labelNames: ['result'],
+      registers,
+    }),
     messageErrors: new Counter({
       name: 'tickmark_message_errors_total',
       help: 'Messages that ended with an error, by Twilio error code and our class for it; codes outside the error table count as other.',

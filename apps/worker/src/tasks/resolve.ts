@@ -4,11 +4,12 @@ import type { TaskHandler } from '../task-handler.ts';
 import { toSendJob } from '../to-send-job.ts';
 
 /** Carries out what somebody decided about a message of unknown outcome. */
-export const resolveMessage: TaskHandler = async ({ db, producers, clock, metrics, log }, { taskId, input, requestedBy }) => {
+export const resolveMessage: TaskHandler = async ({ db, producers, news, clock, metrics, log }, { taskId, input, requestedBy }) => {
   const task = resolveTaskSchema.parse(input);
   const { id, attempt, reason, action } = task;
   const result = await resolveUnknown(db, { id, attempt, decision: toDecision(task), actor: requestedBy, reason });
   if (result.kind === 'refused') throw new AppError('MESSAGE_NOT_RESOLVABLE', REFUSED_DECISIONS[result.why]);
+  news.changed([id]);
   if (result.resent !== null) {
     metrics.messageStatus.inc({ status: 'retrying' });
     const now = clock.now();

@@ -7,13 +7,14 @@ import { toSendJob } from '../to-send-job.ts';
 const SKIPPED_SHOWN_MAX = 1_000;
 
 /** Sends again the messages that somebody chose, each judged anew. */
-export const retryMessages: TaskHandler = async ({ db, producers, clock, metrics, log }, { taskId, requestedBy, signal, ...run }) => {
+export const retryMessages: TaskHandler = async ({ db, producers, news, clock, metrics, log }, { taskId, requestedBy, signal, ...run }) => {
   const { ids, force, reason } = retryTaskSchema.parse(run.input);
   const { skipped, ...counts } = await retryFailedMessages(
     {
       db,
       enqueue: async (rows) => {
         metrics.messageStatus.inc({ status: 'accepted' }, rows.length);
+        news.changed(rows.map(({ id }) => id));
         await producers.addSend(rows.flatMap((row) => toSendJob(row, clock.now())));
       },
     },
