@@ -18,7 +18,6 @@ export interface Applied {
 /** Applies statuses as fast as they are taken, to messages that are stored before the clock starts. */
 export async function applyAll(db: Database, traffic: LiveTraffic, postgresPid: number): Promise<Applied> {
   await storeLive(db.sql, traffic);
-  await db.sql`ANALYZE whatsapp_messages, message_status_logs`;
   const batches = Array.from({ length: Math.ceil(traffic.events.length / EVENTS_PER_BATCH) }, (_, index) =>
     traffic.events.slice(index * EVENTS_PER_BATCH, (index + 1) * EVENTS_PER_BATCH),
   );

@@ -1,11 +1,15 @@
-import { createDatabase, migrateDatabase, type Database } from '@tickmark/delivery';
+import { createDatabase, type Database } from '@tickmark/delivery';
 import { compareRounds } from '../../harness/compare-rounds.ts';
 import type { GroupContext } from '../../harness/groups.ts';
 import type { Comparison, Reached } from '../../harness/report.ts';
 import { spreadOf } from '../../harness/statistics.ts';
+import { seedMessages } from '../callbacks/seed-messages.ts';
 import { applyAll, BATCHES_UNDER_WAY, type Applied } from './apply-live.ts';
 import { makeLiveTraffic, removeLive } from './live-messages.ts';
 import type { LoadedDatabase } from './load-once.ts';
+
+/** So many messages are there for the planner to know the tables by. */
+const ANALYZED = 1_000;
 
 const STATUSES_MEASURE = 'statuses applied, in batches as the worker makes them';
 
@@ -23,7 +27,7 @@ export async function measureStatuses(
 ): Promise<{ reached: Reached[]; comparisons: Comparison[] }> {
   const { effort, services, say } = context;
   await services.dropKept('scale_empty');
-  await services.makeTemplate('scale_empty', (url) => migrateDatabase({ url }).then(() => undefined));
+  await services.makeTemplate('scale_empty', (url) => seedMessages(url, makeLiveTraffic(ANALYZED).messages));
   context.cleanups.push(() => services.dropKept('scale_empty'));
   const open = (url: string) => {
     const db = createDatabase({ url, prepare: true, max: BATCHES_UNDER_WAY + 1, applicationName: 'tickmark-bench' });
@@ -32,7 +36,7 @@ export async function measureStatuses(
   };
   const sides: Side[] = [
     { name: 'loaded', title: `tables with ${loaded.generated.messages} messages`, db: open(loaded.url), rounds: [] },
-    { name: 'empty', title: 'tables with nothing else', db: open(services.urlOf('scale_empty')), rounds: [] },
+    { name: 'empty', title: `tables with ${ANALYZED} messages`, db: open(services.urlOf('scale_empty')), rounds: [] },
   ];
   // The first round is not counted: what is compiled and planned in it would burden whoever comes first.
   for (let round = 0; round <= effort.rounds; round += 1) {
