@@ -22,7 +22,7 @@ const CANDIDATES = [
 
 const SCALE_ROWS = [
   ['whatsapp_messages', 'message_status_logs'],
-  ['by-id', 'by-sid', 'by-recipient', 'by-campaign', 'failed', 'phone', 'platform-day', 'platform-month'],
+  ['by-id', 'by-sid', 'by-recipient', 'by-campaign', 'failed', 'phone', 'platform-day', 'platform-month', 'receipts'],
   ['loaded', 'empty'],
   ['cleaning', 'quiet'],
 ].flat();

@@ -14,6 +14,7 @@ import {
   getMessageDeliveryStatus,
   getPhoneDeliveryMetrics,
   getPlatformDeliveryMetrics,
+  getReceiptCompleteness,
   listMessages,
   listUnknown,
   markStaleSending,
@@ -196,6 +197,12 @@ const ASKED: Record<string, Asked> = {
     indexes: ['whatsapp_messages_recipient', 'message_delivery_metrics_hour_sender_pk'],
     // Asked as a sender, it is looked for among the hours of all senders.
     rowsMax: 50 + 50 * SENDERS,
+  },
+  'the completeness of the receipts of a day': {
+    ask: () => getReceiptCompleteness({ db }),
+    indexes: ['whatsapp_messages_created'],
+    // Those of the day, counted and listed: some 650 of 20,000.
+    rowsMax: 2_000,
   },
   'the cleanup of what is older than its period': {
     ask: () =>

@@ -2,6 +2,7 @@ import {
   getMessageDeliveryStatus,
   getPhoneDeliveryMetrics,
   getPlatformDeliveryMetrics,
+  getReceiptCompleteness,
   listMessages,
   type Database,
   type MessageFilter,
@@ -103,6 +104,17 @@ export function makeQuestions(db: Database): Question[] {
     },
     platformOver(db, { name: 'platform-day', title: 'platform metrics of 24 hours, by hour', days: 1, bucket: 'hour', asksMax: 100 }),
     platformOver(db, { name: 'platform-month', title: 'platform metrics of 31 days, by day', days: 31, bucket: 'day', asksMax: 20 }),
+    {
+      name: 'receipts',
+      title: 'completeness of the receipts of 24 hours',
+      asksMax: 20,
+      ask: async ({ createdAt }) => {
+        const range = daysUntil(createdAt, 1);
+        const { accepted, final, missing } = await getReceiptCompleteness({ db }, range);
+        return async () =>
+          final.denominator === accepted && accepted >= missing && accepted === (await countMessages(db, range, null, true));
+      },
+    },
   ];
 }
 
@@ -131,9 +143,15 @@ function daysUntil(createdAt: Date, days: number): { since: Date; until: Date } 
   return { since: new Date(until - days * DAY_MS), until: new Date(until) };
 }
 
-async function countMessages(db: Database, { since, until }: { since: Date; until: Date }, recipient: string | null): Promise<number> {
+async function countMessages(
+  db: Database,
+  { since, until }: { since: Date; until: Date },
+  recipient: string | null,
+  taken = false,
+): Promise<number> {
   const [row] = await db.sql<{ count: number }[]>`
     SELECT count(*)::int AS count FROM whatsapp_messages
-    WHERE created_at >= ${since} AND created_at < ${until} ${recipient === null ? db.sql`` : db.sql`AND recipient = ${recipient}`}`;
+    WHERE created_at >= ${since} AND created_at < ${until} ${recipient === null ? db.sql`` : db.sql`AND recipient = ${recipient}`}
+      ${taken ? db.sql`AND message_sid IS NOT NULL AND ended_at < now() - interval '15 minutes'` : db.sql``}`;
   return row?.count ?? 0;
 }
