@@ -453,6 +453,7 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
     noticedBy: [FOLD_TEST],
+    noticedByFaults: ['tests/rollups.faults.test.ts'],
   },
   {
     name: 'rollups: changes that were folded stay and are folded again',
