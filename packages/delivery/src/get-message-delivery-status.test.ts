@@ -2,10 +2,12 @@ import { describeError, newMessageId } from '@tickmark/domain';
 import { randomSid, statusEvent } from '@tickmark/testing';
 import { describe, expect, it } from 'vitest';
 import { applyStatuses } from './apply-statuses.ts';
+import { cancelMessages } from './cancel-messages.ts';
 import { accepted, deliveryRoom, rejected, throttled, valuesOf } from './fixtures/delivery-room.ts';
 import { getMessageDeliveryStatus } from './get-message-delivery-status.ts';
 import { insertRetries } from './insert-retries.ts';
 import { recordOutcome } from './record-outcome.ts';
+import { recordSuppressions } from './record-suppressions.ts';
 
 const room = deliveryRoom();
 
@@ -102,6 +104,27 @@ describe('the status of a message', () => {
     const { id } = await room.insert();
     await room.db.sql`INSERT INTO audit_log (actor, action, message_id) VALUES ('ann', 'resolve_close', ${id})`;
     expect((await status(id))?.timeline.at(-1)).toMatchObject({ kind: 'operator', status: 'resolve_close', source: 'ann' });
+  });
+
+  it('says who cancelled it, when its validity ended, and by whom its recipient was suppressed', async () => {
+    const [canceled, expired, suppressed] = [await room.insert(), await room.insert({ validityPeriodSeconds: 1 }), await room.insert()];
+    valuesOf(await cancelMessages(room.db, [{ id: canceled.id, producer: 'shop' }]));
+    await room.db.sql`UPDATE whatsapp_messages SET expires_at = '2026-01-01' WHERE id = ${expired.id}`;
+    const { senderAddress, recipient } = suppressed;
+    const said = { senderAddress, recipient, suppressed: true, at: '2026-01-02T00:00:00.000Z', reason: 'STOP' };
+    valuesOf(await recordSuppressions(room.db, [{ ...said, category: 'all', source: 'inbound' }]));
+    for (const { id } of [expired, suppressed]) await room.claim(id);
+    const ending = async ({ id }: { id: string }) => {
+      const found = await status(id);
+      return [found?.status, found?.timeline.find((entry) => entry.kind !== 'accepted')];
+    };
+    const time = expect.stringMatching(/Z$/);
+    const entry = { errorCode: null, attempt: null };
+    expect(await ending(canceled)).toEqual(['canceled', { ...entry, at: time, kind: 'operator', status: 'canceled', source: 'shop' }]);
+    const at = '2026-01-01T00:00:00.000Z';
+    expect(await ending(expired)).toEqual(['expired', { ...entry, at, kind: 'reconciled', status: 'expired', source: 'system' }]);
+    const event = { ...entry, at: said.at, kind: 'reconciled', status: 'suppressed', source: 'inbound' };
+    expect(await ending(suppressed)).toEqual(['suppressed', event]);
   });
 
   it('of a message that we did not send says so', async () => {

@@ -3,6 +3,7 @@ import { eq, inArray } from 'drizzle-orm';
 import type { Database } from './database.ts';
 import { describeSummary, type MessageSummary, type ShownError } from './describe-message.ts';
 import { findMessage } from './find-message.ts';
+import { findEndings } from './message-endings.ts';
 import { buildTimeline, type TimelineEntry } from './message-timeline.ts';
 import { auditLog, messageAttempts, messageStatusLogs, whatsappMessages } from './schema.ts';
 
@@ -21,7 +22,7 @@ export interface MessageContent {
 }
 
 export interface MessageDeliveryStatusDeps {
-  db: Pick<Database, 'orm'>;
+  db: Pick<Database, 'orm' | 'sql'>;
   /** The built-in table unless another one is given. */
   describeError?: (code: number) => ShownError;
 }
@@ -37,10 +38,11 @@ export async function getMessageDeliveryStatus(
 ): Promise<MessageDeliveryStatus | null> {
   const row = await findMessage(db.orm, idOrSid);
   if (row === null) return null;
-  const [attempts, audits, retries] = await Promise.all([
+  const [attempts, audits, retries, endings] = await Promise.all([
     db.orm.select().from(messageAttempts).where(eq(messageAttempts.messageId, row.id)),
     db.orm.select().from(auditLog).where(eq(auditLog.messageId, row.id)),
     db.orm.select({ id: whatsappMessages.id }).from(whatsappMessages).where(eq(whatsappMessages.retryOf, row.id)),
+    findEndings(db, row),
   ]);
   // By sid, not by message id: the log has one index only, and every line of a message has one of its sids.
   const sids = [row, ...attempts].flatMap(({ messageSid }) => (messageSid === null ? [] : [messageSid]));
@@ -48,7 +50,7 @@ export async function getMessageDeliveryStatus(
   return {
     ...describeSummary({ ...row, retriedBy: retries[0]?.id ?? null }, describeError),
     content: describeContent(row),
-    timeline: buildTimeline({ row, attempts, logs, audits }),
+    timeline: buildTimeline({ row, attempts, logs, audits, endings }),
   };
 }
 

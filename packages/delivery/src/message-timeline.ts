@@ -11,7 +11,7 @@ export interface TimelineEntry {
   status: string | null;
   errorCode: number | null;
   attempt: number | null;
-  /** Who told it: `callback`, `poll`, `list`, the actor of an action, or the producer. */
+  /** Who told it: `callback`, `poll`, `list`, the actor of an action, the producer, or of a suppression who said so. */
   source: string | null;
 }
 
@@ -22,11 +22,12 @@ interface TimelineRows {
   attempts: readonly (typeof messageAttempts.$inferSelect)[];
   logs: readonly StatusLog[];
   audits: readonly (typeof auditLog.$inferSelect)[];
+  endings: readonly TimelineEntry[];
 }
 
 /** What happened to a message, oldest first; what happened in the same millisecond in the order of a message's life. */
 export function buildTimeline(rows: TimelineRows): TimelineEntry[] {
-  const entries = [...acceptance(rows), ...attemptsOf(rows), ...callbacks(rows), ...actions(rows)];
+  const entries = [...acceptance(rows), ...attemptsOf(rows), ...callbacks(rows), ...actions(rows), ...rows.endings];
   return entries.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
