@@ -73,6 +73,8 @@ describe('the page', () => {
     expect(text).toContain('<b>POST</b> /v1/things/{id}');
     expect(text).toContain('Makes a &lt;thing&gt;');
     expect(text).toContain('API key with the scope send or read.');
+    expect(text).toContain('<h2 id="other">other</h2>');
+    expect(text).toContain('<td><code>id</code></td><td>uuid, required, in the path</td>');
     expect(text).not.toMatch(/<script|<thing>|<test>|src=|https?:\/\/(?!json-schema)/);
     expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-[\w+/]{43}='; frame-ancestors 'none'/);
   });
