@@ -507,4 +507,48 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     noticedBy: ['packages/delivery/src/get-receipt-completeness.test.ts'],
   },
+  {
+    name: 'cleanup: rows are deleted by a file that is not what was written',
+    edits: [
+      {
+        file: 'packages/delivery/src/archive/archive-file.ts',
+        search: 'throw new ArchiveDamagedError(`${path} is damaged',
+        replace: 'if (count < 0) throw new ArchiveDamagedError(`${path} is damaged',
+      },
+    ],
+    noticedBy: ['packages/delivery/src/retention/cleanup-old-messages.test.ts'],
+  },
+  {
+    name: 'cleanup: messages go whatever their status is',
+    edits: [
+      {
+        file: 'packages/delivery/src/retention/retained-messages.ts',
+        search: 'return sql`m.status = ANY (${FINAL_STATUSES}::text[])`;',
+        replace: 'return sql`(m.status = ANY (${FINAL_STATUSES}::text[])) IS NOT NULL`;',
+      },
+    ],
+    noticedBy: ['packages/delivery/src/retention/cleanup-old-messages.test.ts'],
+  },
+  {
+    name: 'erasure: the archive keeps the person',
+    edits: [
+      {
+        file: 'packages/delivery/src/retention/erase-archives.ts',
+        search: `    if (found > 0) await archive.rewrite`,
+        replace: `    if (found < 0) await archive.rewrite`,
+      },
+    ],
+    noticedBy: ['apps/worker/src/erase-person.test.ts'],
+  },
+  {
+    name: 'cleanup: a row that changed after it was archived is deleted',
+    edits: [
+      {
+        file: 'packages/delivery/src/retention/archive-old.ts',
+        search: `archived.get(key) === sha256)`,
+        replace: `archived.has(key) && sha256 !== '')`,
+      },
+    ],
+    noticedBy: ['packages/delivery/src/retention/cleanup-old-messages.test.ts'],
+  },
 ];

@@ -13,6 +13,8 @@ describe('tickmark', () => {
       'resolve',
       'dead-letters',
       'suppressions',
+      'restore',
+      'erase',
       'migrate',
     ]);
   });

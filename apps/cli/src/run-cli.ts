@@ -3,8 +3,10 @@ import { Command, CommanderError } from 'commander';
 import { CliError } from './cli-error.ts';
 import type { CliContext } from './cli-context.ts';
 import { addDeadLettersCommand } from './commands/dead-letters.ts';
+import { addEraseCommand } from './commands/erase.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addResolveCommand } from './commands/resolve.ts';
+import { addRestoreCommand } from './commands/restore.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addStopCommands } from './commands/stops.ts';
 import { addSuppressionsCommand } from './commands/suppressions.ts';
@@ -38,6 +40,8 @@ function createProgram(context: CliContext): Command {
   addResolveCommand(program, context);
   addDeadLettersCommand(program, context);
   addSuppressionsCommand(program, context);
+  addRestoreCommand(program, context);
+  addEraseCommand(program, context);
   addMigrateCommand(program, context);
   return program;
 }
