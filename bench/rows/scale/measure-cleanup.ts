@@ -105,7 +105,7 @@ function report(
   };
   // Each message that went was old and counted once; nothing else went.
   const faults = { unaccounted: Math.abs(before.old - deleted - after.old), 'others gone': before.others - after.others };
-  const removed = { messagesRemovedPerRound: spreadOf(cleaning.map(({ deleted }) => deleted)), ofOldOnes: spreadOf([before.old]) };
+  const removed = { messagesRemovedPerRound: spreadOf(cleaning.map((round) => round.deleted)), ofOldOnes: spreadOf([before.old]) };
   const goal = { measure: `${MEASURE}: rate`, against: 'quiet', better: 'higher', goal: 0.8 } as const;
   return {
     reached: [describe('cleaning', 'with the cleanup', cleaning, faults, removed), describe('quiet', 'without', quiet, {}, {})],

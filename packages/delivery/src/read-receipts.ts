@@ -65,6 +65,7 @@ export function listMissing(
   slice: Slice,
   { after, limit, ...question }: ReceiptQuestion & { after: MissingPosition | undefined; limit: number },
 ) {
+  const from = after !== undefined && after.createdAt >= slice.since ? after : { createdAt: slice.since, id: NO_ID };
   return inStatement(
     db.sql,
     (sql) => sql<MissingRow[]>`
@@ -72,7 +73,8 @@ export function listMissing(
         t.sent_at AS "sentAt", p.asked_at AS "askedAt", p.answer, p.due_at AS "dueAt", p.over
       FROM (${taken(sql, slice, question)}) t LEFT JOIN receipt_polls p ON p.message_id = t.id
       WHERE t.final_at IS NULL
-        AND (t.created_at, t.id) > (COALESCE(${after?.createdAt ?? null}::timestamptz, '-infinity'), COALESCE(${after?.id ?? null}::uuid, ${NO_ID}::uuid))
+        -- An index scan starts here, not at the start of the slice: with an earlier time it would walk all that is older.
+        AND (t.created_at, t.id) > (${from.createdAt}::timestamptz, ${from.id}::uuid)
       ORDER BY t.created_at, t.id LIMIT ${limit}`,
   );
 }
