@@ -14,6 +14,7 @@ const SPAN_MS = 30 * 3_600_000;
 const CODES = [30_008, 63_016, 63_018, 63_024];
 const INSERT_ROWS = 5_000;
 const WRITERS = 3;
+const TRIES_MAX = 20;
 const FOLDERS_NAME = 'tickmark-rollups-fold';
 
 let db: Database;
@@ -119,12 +120,23 @@ function shuffle<T>(items: readonly T[]): T[] {
   return placed.toSorted((a, b) => a.place - b.place).map(({ item }) => item);
 }
 
+/** As a worker does: what waited too long for a row of another batch is given again. */
+async function applyBatch(batch: readonly StatusEvent[]): Promise<void> {
+  let waiting = [...batch];
+  for (let tries = 1; waiting.length > 0; tries += 1) {
+    const settled = await applyStatuses(db, waiting);
+    const failed = settled.find((result) => !result.ok);
+    if (tries === TRIES_MAX && failed) throw failed.error;
+    waiting = waiting.filter((_event, index) => settled[index]?.ok !== true);
+  }
+}
+
 async function applyAll(events: readonly StatusEvent[]): Promise<void> {
   let next = 0;
   const write = async () => {
     while (next < events.length) {
-      const batch = events.slice(next, (next += randomInt(50, 400)));
-      for (const settled of await applyStatuses(db, batch)) if (!settled.ok) throw settled.error;
+      const batch = events.slice(next, (next += randomInt(20, 200)));
+      await applyBatch(batch);
     }
   };
   await Promise.all(Array.from({ length: WRITERS }, write));
