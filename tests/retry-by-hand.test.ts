@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { insertAccepted, openStop, recordSuppressions } from '@tickmark/delivery';
 import { retryMessageId, type AcceptedMessage } from '@tickmark/domain';
 import { randomToken, waitFor } from '@tickmark/testing';
+import { run } from '../apps/cli/src/fixtures/run.ts';
 import { createConsoleHarness, type ConsoleHarness } from '../apps/console/src/fixtures/console-harness.ts';
 import { createWorkerHarness, type WorkerHarness } from '../apps/worker/src/fixtures/worker-harness.ts';
 
@@ -218,5 +219,50 @@ describe('a message of unknown outcome', () => {
     expect(await act('/v1/messages/nonsense/resolve', close)).toMatchObject({ status: 404 });
     expect(await act(`/v1/messages/${unknown}/resolve`, { action: 'adopt', reason })).toMatchObject({ status: 400 });
     expect(await act(`/v1/messages/${unknown}/resolve`, { action: 'close' })).toMatchObject({ status: 400 });
+  });
+});
+
+describe('on the command line', () => {
+  const tickmark = (...args: string[]) => run(args, { TICKMARK_CONSOLE_URL: console.url, TICKMARK_API_KEY: console.keys.boss });
+
+  it('tickmark retry sends one message again, or all that a filter means, and follows the task', async () => {
+    const [one, two, permanent] = [...(await insertFailed(2, 'cli')), ...(await insertFailed(1, 'cli', PERMANENT))];
+    const dry = await tickmark('retry', '--campaign', 'cli', '--error-code', String(PASSES), String(PERMANENT), '--dry-run');
+    expect(dry).toMatchObject({ code: 0, err: '', out: expect.stringContaining('2 of 3 messages would be sent again, 1 are skipped') });
+    expect(dry.out).toContain(`${permanent?.id}  permanent`);
+    const single = await tickmark('retry', one!.id, '--reason', reason, '--json');
+    expect(single).toMatchObject({ code: 0, err: expect.stringMatching(/: queued\n.*: done, .*made 1/s) });
+    expect(JSON.parse(single.out)).toMatchObject({ retryId: retryMessageId(one!.id), made: 1 });
+    const many = await tickmark('retry', '--campaign', 'cli', '--reason', reason, '--json');
+    expect(JSON.parse(many.out)).toMatchObject({ matched: 3, toSend: 1, result: { made: 1 } });
+    expect(await worker.row(retryMessageId(two!.id))).toBeDefined();
+    expect(await tickmark('retry', permanent!.id, '--reason', reason)).toMatchObject({ code: 1, err: expect.stringContaining('force') });
+  });
+
+  it('tickmark release lets held messages go on', async () => {
+    const id = await insertHeld(HELD + 1);
+    expect(await tickmark('release', String(HELD + 1), '--dry-run')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('1 messages are held'),
+    });
+    const released = await tickmark('release', String(HELD + 1), '--reason', reason);
+    expect(released).toMatchObject({ code: 0, out: expect.stringContaining('1 of 1 messages wait') });
+    expect(await worker.row(id)).not.toMatchObject({ status: 'held' });
+  });
+
+  it.each([
+    [['retry'], 'filter'],
+    [['retry', 'x', '--campaign', 'y', '--reason', 'z'], 'do not go with an id'],
+    [['retry', '--campaign', 'y'], '--reason'],
+    [['retry', '--campaign', 'y', '--max-count', 'many', '--reason', 'z'], 'number'],
+    [['release', 'all', '--reason', 'z'], 'number'],
+    [['release', '63016'], '--reason'],
+  ])('%j is a usage error', async (args, complaint) => {
+    expect(await tickmark(...args)).toMatchObject({ code: 2, err: expect.stringContaining(complaint) });
+  });
+
+  it('says which option is wrong when the console does', async () => {
+    const wrong = await tickmark('retry', '--to', 'nobody', '--dry-run');
+    expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('filter.to') });
   });
 });

@@ -10,6 +10,8 @@ describe('tickmark', () => {
       'status',
       'pause',
       'resume',
+      'retry',
+      'release',
       'resolve',
       'dead-letters',
       'suppressions',
