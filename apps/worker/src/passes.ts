@@ -25,6 +25,8 @@ export async function workThrough<T>(
 export interface PassesOptions {
   breaker: Pick<DatabaseBreaker, 'report' | 'reason'>;
   intervalMs: number;
+  /** Before the first pass; default as long as between two. */
+  firstMs?: number | undefined;
   /** What is logged of a pass that failed; the next one begins anew. */
   failure: string;
 }
@@ -32,11 +34,11 @@ export interface PassesOptions {
 /** One pass after the other while the database is there, until stopped. */
 export function repeatPasses(
   pass: (signal: AbortSignal) => Promise<unknown>,
-  { breaker, intervalMs, failure }: PassesOptions,
+  { breaker, intervalMs, firstMs = intervalMs, failure }: PassesOptions,
 ): { stop(): Promise<void> } {
   const stop = new AbortController();
   const running = (async () => {
-    while (await waited(intervalMs, stop.signal)) {
+    for (let waitMs = firstMs; await waited(waitMs, stop.signal); waitMs = intervalMs) {
       if (breaker.reason() !== null) continue;
       try {
         await pass(stop.signal);

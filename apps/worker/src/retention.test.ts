@@ -5,7 +5,7 @@ import { testFolder, waitFor } from '@tickmark/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createWorkerHarness, type WorkerHarness } from './fixtures/worker-harness.ts';
 import { startWorker, type RunningWorker } from './start-worker.ts';
-import type { RetentionSettings } from './retention.ts';
+import { createRetentionHandlers, type RetentionSettings } from './retention.ts';
 
 const dir = testFolder('archive');
 let harness: WorkerHarness;
@@ -67,11 +67,24 @@ it('an operator asks for a cleanup, counts first, and is named in the audit log'
   expect([...audit]).toEqual([{ actor: 'ann', reason: 'spring', details: { redacted: 2, deleted: 1 } }]);
 });
 
-it('the cleanup is repeated by itself, and says once why rows are kept', async () => {
+it('a cleanup whose progress cannot be written is put off, and does not end the process', async () => {
+  const { cleanup } = createRetentionHandlers({ ...harness.deps, retention: { archive: null, bodyDays: 30, rowDays: 365 } });
+  const asked = {
+    taskId: randomUUID(),
+    input: { dryRun: false, reason: 'spring' },
+    requestedBy: 'ann',
+    signal: new AbortController().signal,
+  };
+  const away = () => Promise.reject(new Error('postgres is away'));
+  await expect(cleanup?.(harness.deps as never, { ...asked, progress: away })).rejects.toThrow('postgres is away');
+});
+
+it('the cleanup begins by itself soon after the start, and says why rows are kept', async () => {
   const id = await insertFailed(400);
   // Older than where the walk of the test before ended.
   await harness.db.sql`DELETE FROM system_state WHERE key = 'redacted_messages'`;
-  start({ archive: null, intervalMs: 20 });
+  // The first pass comes long before an hour is over.
+  start({ archive: null, firstMs: 20 });
   await waitFor(async () => {
     const [row] = await harness.db.sql<{ body: string | null }[]>`SELECT body FROM whatsapp_messages WHERE id = ${id}`;
     return row?.body === null;

@@ -6,6 +6,8 @@ import { createEraseHandler } from './erase-person.ts';
 import { repeatPasses } from './passes.ts';
 import type { TaskHandler } from './task-handler.ts';
 
+/** Soon: a worker may never live for an hour. */
+const FIRST_MS = 60_000;
 const INTERVAL_MS = 3_600_000;
 
 export interface RetentionSettings {
@@ -14,6 +16,8 @@ export interface RetentionSettings {
   bodyDays: number;
   rowDays: number;
   redactAtTwilio?: CleanupDeps['redactAtTwilio'];
+  /** Before the first pass; default a minute. */
+  firstMs?: number;
   /** Default once an hour. */
   intervalMs?: number;
 }
@@ -26,7 +30,7 @@ export interface RetentionDeps {
   retention: RetentionSettings;
 }
 
-/** Cleans up once an hour until closed. With several workers one does it at a time. */
+/** Cleans up soon after the start and then once an hour until closed. With several workers one does it at a time. */
 export function startRetention(deps: RetentionDeps & { breaker: Pick<DatabaseBreaker, 'report' | 'reason'> }): { close(): Promise<void> } {
   let told = '';
   const pass = async (signal: AbortSignal) => {
@@ -39,6 +43,7 @@ export function startRetention(deps: RetentionDeps & { breaker: Pick<DatabaseBre
   };
   const passes = repeatPasses(pass, {
     breaker: deps.breaker,
+    firstMs: deps.retention.firstMs ?? FIRST_MS,
     intervalMs: deps.retention.intervalMs ?? INTERVAL_MS,
     failure: 'old messages could not be cleaned up: the next pass goes on',
   });
@@ -69,7 +74,7 @@ export function createRetentionHandlers(deps: RetentionDeps): Partial<Record<Tas
           dryRun,
           by: { actor: requestedBy, reason },
           onProgress: ({ redacted, rows, resumed }) =>
-            void progress({
+            progress({
               redacted: redacted.messages + redacted.inbound,
               deleted: resumed + Object.values(rows).reduce((sum, { deleted }) => sum + deleted, 0),
             }),

@@ -48,8 +48,8 @@ export interface CleanupInput {
   fileRecords?: number;
   /** Pause after each statement as a multiple of its duration; default 2. */
   pauseRatio?: number;
-  /** Told after each part. */
-  onProgress?: (progress: CleanupDone) => void;
+  /** Told after each part; what it throws ends the run, and the next one goes on. */
+  onProgress?: (progress: CleanupDone) => Promise<void>;
 }
 
 export interface CleanupDone {
@@ -94,7 +94,7 @@ export async function cleanupOldMessages(deps: CleanupDeps, input: CleanupInput,
 
 async function cleanup(
   deps: CleanupDeps,
-  { bodyDays, rowDays, fileRecords = FILE_RECORDS, pauseRatio = PAUSE_RATIO, onProgress = () => undefined }: CleanupInput,
+  { bodyDays, rowDays, fileRecords = FILE_RECORDS, pauseRatio = PAUSE_RATIO, onProgress = () => Promise.resolve() }: CleanupInput,
   { rowsKept, signal }: { rowsKept: string | null; signal: AbortSignal | undefined },
 ): Promise<CleanupDone> {
   const { db, archive, log, failpoints } = deps;
@@ -108,7 +108,7 @@ async function cleanup(
   const isLong = isOverAfter(clock, REDACTION_MS_MAX);
   const redactDeps = { db, throttle, isOver: () => isOver() || isLong(), redactAtTwilio: deps.redactAtTwilio };
   done.redacted = await redactBodies(redactDeps, { olderThanDays: bodyDays });
-  onProgress(done);
+  await onProgress(done);
   if (archive !== null && rowsKept === null) {
     const shared = { db, archive, throttle, isOver, failpoints };
     await noteArchive(db, archive);
@@ -119,7 +119,7 @@ async function cleanup(
     });
     for (const retained of RETAINED_KINDS.values()) {
       done.rows[retained.kind] = await archiveOld(shared, retained, { olderThanDays: rowDays, fileRecords });
-      onProgress(done);
+      await onProgress(done);
     }
   }
   return done;
