@@ -130,6 +130,7 @@ describe('no retry is made', () => {
     ['was told more than a day ago', "failed_at = now() - interval '25 hours'"],
     ['is of a message that we did not send', "origin = 'recovered'"],
     ['is of a message whose content was removed', 'body = NULL'],
+    ['is of a template whose variables were removed', "body = NULL, content_sid = 'HX1', redacted_at = now()"],
     ['was a cancellation', "status = 'canceled'"],
   ])('when the failure %s', async (_name, change) => {
     const failed = await fail();

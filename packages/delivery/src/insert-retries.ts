@@ -66,7 +66,7 @@ function insertRows(sql: postgres.ISql, batch: readonly FailedMessage[]) {
       WHERE id = ANY (${ids}::uuid[]) AND status IN ('failed', 'undelivered') AND sid_source IN ('record', 'callback')
         AND origin = 'api' AND retry_of IS NULL AND failed_at > now() - ${FAILURE_HOURS_MAX} * interval '1 hour'
         AND NOT EXISTS (SELECT FROM cancel_requests c WHERE c.message_id = whatsapp_messages.id AND c.producer = whatsapp_messages.producer)
-        AND (body IS NOT NULL OR content_sid IS NOT NULL OR media_url IS NOT NULL)
+        AND redacted_at IS NULL AND (body IS NOT NULL OR content_sid IS NOT NULL OR media_url IS NOT NULL)
       ORDER BY id FOR NO KEY UPDATE
     ), drawn AS MATERIALIZED (
       SELECT DISTINCT ON (l.id) f.retry_id, f.action, l.*,

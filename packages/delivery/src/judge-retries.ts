@@ -94,7 +94,7 @@ function findObstacle(sql: postgres.ISql) {
     WHEN m.status NOT IN ('failed', 'undelivered', 'expired') THEN 'not_failed'
     WHEN m.origin NOT IN ('api', 'retry') OR m.producer IS NULL OR m.sender IS NULL OR m.sender_address IS NULL THEN 'not_ours'
     WHEN EXISTS (SELECT FROM whatsapp_messages r WHERE r.retry_of = m.id) THEN 'already_retried'
-    WHEN m.recipient IS NULL OR COALESCE(m.body, m.content_sid, m.media_url) IS NULL THEN 'content_removed'
+    WHEN m.recipient IS NULL OR m.redacted_at IS NOT NULL OR COALESCE(m.body, m.content_sid, m.media_url) IS NULL THEN 'content_removed'
     WHEN (SELECT true FROM cancel_requests c WHERE c.message_id IN (m.id, m.retry_of) AND c.producer = m.producer LIMIT 1) THEN 'canceled'
     WHEN ${isSuppressed(sql)} THEN 'suppressed'
   END`;

@@ -137,6 +137,11 @@ describe('is skipped, with its reason', () => {
     ['contradicted', (id) => room.db.sql`UPDATE whatsapp_messages SET contradicted = true WHERE id = ${id}`, {}],
     ['not_ours', (id) => room.db.sql`UPDATE whatsapp_messages SET origin = 'external', producer = NULL WHERE id = ${id}`, {}],
     ['content_removed', (id) => room.db.sql`UPDATE whatsapp_messages SET body = NULL WHERE id = ${id}`, {}],
+    [
+      'content_removed',
+      (id) => room.db.sql`UPDATE whatsapp_messages SET body = NULL, content_sid = 'HX1', redacted_at = now() WHERE id = ${id}`,
+      {},
+    ],
     ['canceled', (id) => cancelMessages(room.db, [{ id, producer: 'shop' }]), {}],
     ['suppressed', suppress, {}],
     ['suppressed', suppress, { category: 'authentication' }],

@@ -72,6 +72,8 @@ export const whatsappMessages = pgTable(
     contentVariables: text('content_variables'),
     mediaUrl: text('media_url'),
     contentKeyId: text('content_key_id'),
+    /** When they were: what is left of a template must not be sent again without its variables. */
+    redactedAt: at('redacted_at'),
     /** SHA-256 of a free text: recognises the message in a list of Twilio, also after redaction. */
     contentSha256: bytes('content_sha256'),
 
@@ -297,6 +299,8 @@ export const inboundMessages = pgTable(
   },
   (table) => [
     index('inbound_messages_from').on(table.fromAddress, table.receivedAt),
+    // The walks over what is old: not through the whole table each hour.
+    index('inbound_messages_received').on(table.receivedAt, table.messageSid),
     index('inbound_messages_waiting')
       .on(table.receivedAt)
       .where(sql`handed_over_at IS NULL`),

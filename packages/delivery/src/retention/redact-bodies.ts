@@ -130,7 +130,8 @@ const CONTENTS: readonly Content[] = [
         WITH locked AS MATERIALIZED (
           SELECT id FROM whatsapp_messages WHERE id = ANY (${[...keys]}::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         )
-        UPDATE whatsapp_messages m SET body = NULL, content_variables = NULL, media_url = NULL, content_key_id = NULL
+        UPDATE whatsapp_messages m SET body = NULL, content_variables = NULL, media_url = NULL, content_key_id = NULL,
+          redacted_at = now()
         FROM locked WHERE m.id = locked.id AND m.rank > 0`;
       return count;
     },
@@ -140,9 +141,11 @@ const CONTENTS: readonly Content[] = [
     counts: 'inbound',
     find: (sql, { after, olderThanDays }) => sql`
       SELECT i.message_sid AS key, i.received_at::text AS at, i.message_sid AS sid,
-        i.handed_over_at IS NOT NULL AND i.received_at < now() - ${olderThanDays} * interval '1 day'
-          AND (COALESCE(i.body, i.button_text, i.button_payload, i.profile_name) IS NOT NULL OR i.media <> '[]' OR i.details <> '{}') AS redactable
-      FROM inbound_messages i WHERE i.message_sid > ${after.key} ORDER BY i.message_sid LIMIT ${PAGE_ROWS}`,
+        i.handed_over_at IS NOT NULL AND (COALESCE(i.body, i.button_text, i.button_payload, i.profile_name) IS NOT NULL OR i.media <> '[]' OR i.details <> '{}') AS redactable
+      FROM inbound_messages i
+      WHERE (i.received_at, i.message_sid) > (${after.at}::text::timestamptz, ${after.key})
+        AND i.received_at < now() - ${olderThanDays} * interval '1 day'
+      ORDER BY i.received_at, i.message_sid LIMIT ${PAGE_ROWS}`,
     async redact(tx, keys) {
       const { count } = await tx`
         WITH locked AS MATERIALIZED (

@@ -30,7 +30,7 @@ const RETAINED_ROWS: readonly Retained[] = [
     keyType: 'text',
     first: '',
     time: 'received_at',
-    byTime: false,
+    byTime: true,
     mayGo: 't.handed_over_at IS NOT NULL',
   },
   {

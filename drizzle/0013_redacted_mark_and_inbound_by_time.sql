@@ -1,0 +1,2 @@
+ALTER TABLE "whatsapp_messages" ADD COLUMN "redacted_at" timestamp (3) with time zone;--> statement-breakpoint
+CREATE INDEX "inbound_messages_received" ON "inbound_messages" USING btree ("received_at","message_sid");
