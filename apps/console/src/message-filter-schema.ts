@@ -25,6 +25,6 @@ export const messageFilterParams = {
   errorCode: repeatable(code).describe('error code of Twilio'),
   producer: repeatable(storableText(64)).describe('name of the API key that sent it'),
   campaign: repeatable(storableText(128)).describe('name of the campaign'),
-  since: timeParam.optional().describe('stored at this time or later; a message is stored shortly after it was accepted (createdAt)'),
-  until: timeParam.optional().describe('stored before this time'),
+  since: timeParam.optional().describe('createdAt at this time or later'),
+  until: timeParam.optional().describe('createdAt before this time'),
 } satisfies Record<keyof MessageFilter, z.ZodType>;

@@ -32,7 +32,7 @@ export const messageSummarySchema = z.object({
   errorCode: z.int().nullable(),
   error: z.object({ code: z.int(), class: z.string(), meaning: z.string(), cause: z.string(), remedy: z.string() }).nullable(),
   contradicted: z.boolean().describe('both delivered or read and a final failure were told'),
-  createdAt: time,
+  createdAt: time.describe('when it was accepted; at most 10 minutes before it was stored, should that have taken longer'),
   sendAt: time.nullable(),
   queuedAt: time.nullable(),
   sentAt: time.nullable(),

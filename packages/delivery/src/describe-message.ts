@@ -44,14 +44,14 @@ export interface MessageSummary {
 /** What a summary is made of; `retriedBy` is the id of the row that retries it. */
 export type SummaryRow = Pick<
   typeof whatsappMessages.$inferSelect,
-  Exclude<keyof MessageSummary, 'from' | 'to' | 'error' | 'retriedBy'> | 'senderAddress' | 'recipient' | 'acceptedAt'
+  Exclude<keyof MessageSummary, 'from' | 'to' | 'error' | 'retriedBy'> | 'senderAddress' | 'recipient'
 > & { retriedBy: string | null };
 
 /** The columns of a {@link SummaryRow}, of the table `m`. */
 export function summaryColumns(sql: postgres.ISql) {
   return sql`m.id, m.status, m.message_sid AS "messageSid", m.sender, m.sender_address AS "senderAddress", m.recipient, m.producer, m.origin,
     m.campaign, m.priority, m.on_unknown AS "onUnknown", m.attempts, m.error_code AS "errorCode", m.contradicted,
-    m.accepted_at AS "acceptedAt", m.created_at AS "createdAt", m.send_at AS "sendAt", m.queued_at AS "queuedAt", m.sent_at AS "sentAt",
+    m.created_at AS "createdAt", m.send_at AS "sendAt", m.queued_at AS "queuedAt", m.sent_at AS "sentAt",
     m.delivered_at AS "deliveredAt", m.read_at AS "readAt", m.failed_at AS "failedAt", m.retry_of AS "retryOf", m.metadata,
     (SELECT r.id FROM whatsapp_messages r WHERE r.retry_of = m.id) AS "retriedBy"`;
 }
@@ -74,7 +74,7 @@ export function describeSummary(row: SummaryRow, describeError: (code: number) =
     errorCode: row.errorCode,
     error: row.errorCode === null ? null : pickShown(describeError(row.errorCode)),
     contradicted: row.contradicted,
-    createdAt: (row.acceptedAt ?? row.createdAt).toISOString(),
+    createdAt: row.createdAt.toISOString(),
     sendAt: toIso(row.sendAt),
     queuedAt: toIso(row.queuedAt),
     sentAt: toIso(row.sentAt),

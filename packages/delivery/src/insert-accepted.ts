@@ -7,6 +7,12 @@ import { sanitizedJson, sanitizeText } from './sanitize-text.ts';
 import { settleBatch } from './settle-batch.ts';
 import { writeAudit } from './write-audit.ts';
 
+/**
+ * A row's `created_at` is when its message was accepted, so that lists sort and filter by what they show; but it lies back no further than this,
+ * because the walk over new rows that look for receipts has passed what is 15 minutes old, and would never see the row.
+ */
+const CREATED_BACK_SECONDS_MAX = 600;
+
 export interface InsertedMessage {
   id: string;
   /** `conflict_hash`: the id is there with another request; `conflict_producer`: it belongs to someone else. Both are audited. */
@@ -61,10 +67,11 @@ function insertRows(sql: postgres.ISql, batch: readonly AcceptedMessage[]) {
   return sql<Row[]>`
     INSERT INTO whatsapp_messages (
       id, producer, request_hash, sender, sender_address, recipient, body, content_sid, content_variables, media_url, content_sha256,
-      priority, category, campaign, metadata, on_unknown, accepted_at, send_at, expires_at, status, rank, due_at)
+      priority, category, campaign, metadata, on_unknown, accepted_at, created_at, send_at, expires_at, status, rank, due_at)
     SELECT m.id, m.producer, decode(m.request_hash, 'hex'), m.sender, m.sender_address, m.recipient, m.body, m.content_sid,
       m.content_variables, m.media_url, decode(m.content_sha256, 'hex'), m.priority, m.category, m.campaign, m.metadata::jsonb, m.on_unknown,
-      m.accepted_at::timestamptz, m.send_at::timestamptz,
+      m.accepted_at::timestamptz,
+      GREATEST(LEAST(m.accepted_at::timestamptz, now()), now() - ${CREATED_BACK_SECONDS_MAX} * interval '1 second'), m.send_at::timestamptz,
       GREATEST(m.accepted_at::timestamptz, m.send_at::timestamptz) + m.validity_seconds * interval '1 second',
       ${statusAtStart(sql)}, CASE WHEN c.message_id IS NULL THEN 0 ELSE 50 END, GREATEST(now(), m.send_at::timestamptz)
     FROM unnest(

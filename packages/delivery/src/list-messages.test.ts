@@ -1,8 +1,9 @@
 import type { AcceptedMessage } from '@tickmark/domain';
-import { randomPhone } from '@tickmark/testing';
+import { acceptedMessage, randomPhone } from '@tickmark/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RawSql } from './database.ts';
 import { deliveryRoom } from './fixtures/delivery-room.ts';
+import { insertAccepted } from './insert-accepted.ts';
 import { listMessages, selectPage, selectWalkEnd, type ListMessagesInput, type MessagePosition } from './list-messages.ts';
 import type { MessageFilter } from './message-filter.ts';
 
@@ -53,6 +54,19 @@ describe('the list', () => {
       [{ campaign: [campaign], since: new Date(Date.now() + 60_000) }, []],
     ];
     for (const [filter, expected] of cases) expect([filter, await ids(filter)]).toEqual([filter, expected]);
+  });
+
+  it('sorts and asks by the time that it shows, which is that of the acceptance and not of the storing', async () => {
+    const producer = 'burst';
+    const startMs = Date.now() - 60_000;
+    const messages = Array.from({ length: 6 }, (_, n) =>
+      acceptedMessage({ producer, acceptedAt: new Date(startMs + n * 1_000).toISOString() }),
+    );
+    await insertAccepted(room.db, messages);
+    const times = messages.map(({ acceptedAt }) => acceptedAt).toReversed();
+    expect((await list({ producer: [producer] })).items.map(({ createdAt }) => createdAt)).toEqual(times);
+    const [since, until] = [new Date(startMs + 1_000), new Date(startMs + 4_000)];
+    expect((await list({ producer: [producer], since, until })).items.map(({ createdAt }) => createdAt)).toEqual(times.slice(2, 5));
   });
 
   it('goes on behind each page and shows every message once, also those of one moment', async () => {

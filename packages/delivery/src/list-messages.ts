@@ -32,7 +32,7 @@ export interface MessagePage {
 }
 
 /**
- * A page of the messages that fit a filter, the newest first, by the time at which the database stored them and then by id.
+ * A page of the messages that fit a filter, the newest first, by `createdAt` and then by id.
  *
  * The page looks at 10,000 rows at most: of something rare it may hold fewer items than asked for, even none, and still name where to go on;
  * only `next: null` says that there are no more. Walking on from page to page shows every message once that was there at the start.

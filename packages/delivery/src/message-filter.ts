@@ -11,7 +11,7 @@ export interface MessageFilter {
   errorCode?: readonly number[] | undefined;
   producer?: readonly string[] | undefined;
   campaign?: readonly string[] | undefined;
-  /** When the database stored the message, which is shortly after it was accepted: from `since` on, before `until`. */
+  /** `createdAt` of the message: from `since` on, before `until`. */
   since?: Date | undefined;
   until?: Date | undefined;
 }

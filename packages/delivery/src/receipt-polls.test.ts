@@ -54,6 +54,14 @@ describe('the walk', () => {
     expect(await noted()).toEqual([young.id]);
   });
 
+  it('also sees what was stored long after it was accepted', async () => {
+    await sent(1_000);
+    await walk();
+    const late = await room.insert({ acceptedAt: new Date(Date.now() - 3_600_000).toISOString() });
+    expect(await noteUnfinished(room.db, { olderThanSeconds: 599, sample: 0, ...SURE, limit: 100 })).toBe(1);
+    expect(await noted()).toContain(late.id);
+  });
+
   it('leaves none out when many came in the same millisecond', async () => {
     const messages = [await sent(1_000), await sent(1_000), await sent(1_000), await sent(1_000), await sent(1_000)];
     await room.db.sql`UPDATE whatsapp_messages SET created_at = (SELECT min(created_at) FROM whatsapp_messages)`;
