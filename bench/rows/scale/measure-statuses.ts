@@ -7,6 +7,7 @@ import { seedMessages } from '../callbacks/seed-messages.ts';
 import { applyAll, BATCHES_UNDER_WAY, type Applied } from './apply-live.ts';
 import { makeLiveTraffic, removeLive } from './live-messages.ts';
 import type { LoadedDatabase } from './load-once.ts';
+import { warmIndexes } from './warm-indexes.ts';
 
 /** So many messages are there for the planner to know the tables by. */
 const ANALYZED = 1_000;
@@ -38,6 +39,8 @@ export async function measureStatuses(
     { name: 'loaded', title: `tables with ${loaded.generated.messages} messages`, db: open(loaded.url), rounds: [] },
     { name: 'empty', title: `tables with ${ANALYZED} messages`, db: open(services.urlOf('scale_empty')), rounds: [] },
   ];
+  const indexBytes = await warmIndexes(loaded.url);
+  say(`indexes of the loaded tables read into memory: ${Math.round(indexBytes / 1_048_576)} MB`);
   // The first round is not counted: what is compiled and planned in it would burden whoever comes first.
   for (let round = 0; round <= effort.rounds; round += 1) {
     const traffic = makeLiveTraffic(Math.ceil(effort.messages / 8));
