@@ -474,6 +474,17 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['packages/delivery/src/retry-failed-messages.test.ts'],
   },
   {
+    name: 'retry by hand: a filter means retries too, and each click writes to the same people',
+    edits: [
+      {
+        file: 'packages/delivery/src/choose-retries.ts',
+        search: `retries.has(id) ? 'is_retry' : objection`,
+        replace: `objection`,
+      },
+    ],
+    noticedBy: ['tests/retry-by-hand.test.ts'],
+  },
+  {
     name: 'retry by hand: what was sent again already counts as to be sent',
     edits: [
       {

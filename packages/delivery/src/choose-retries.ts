@@ -28,7 +28,8 @@ export interface RetryChoice {
 
 /**
  * Chooses the messages that a filter means and that may be sent again, the newest first; what is given to `retryFailedMessages` then is what
- * was shown. Changes nothing. Ends after some eight seconds with what it has.
+ * was shown. Never a retry: it fits the filter of the message that it repeats, so the same people would get one more with each request.
+ * Changes nothing. Ends after some eight seconds with what it has.
  */
 export async function chooseRetries(
   db: Pick<Database, 'sql'>,
@@ -45,7 +46,9 @@ export async function chooseRetries(
     );
     const ids = page.items.map(({ id }) => id);
     const judged = await inStatement(db.sql, (sql) => judgeRetries(sql, ids, { force, requestId: null, lock: false }));
-    for (const { id, why } of judged) {
+    const retries = new Set(page.items.flatMap(({ id, retryOf }) => (retryOf === null ? [] : [id])));
+    for (const { id, why: objection } of judged) {
+      const why = retries.has(id) ? 'is_retry' : objection;
       if (why === null && choice.ids.length === countMax) return choice;
       choice.matched += 1;
       if (why === null) choice.ids.push(id);

@@ -9,6 +9,7 @@ import { formsOf } from './recipient-forms.ts';
  * - `not_found`. · `delivered`: or read. · `contradicted`: told to have arrived and to have failed. · `unknown`: it is resolved, not retried.
  * - `not_failed`: waiting, on its way, sent, canceled or suppressed. · `not_ours`: others sent it, or its row was lost.
  * - `already_retried`: it has its retry, which may be retried in its turn. · `content_removed`: there is nothing left to send.
+ * - `is_retry`: somebody named a filter, and this is a retry itself; by its id it may be sent again.
  * - `canceled`: its producer asked for that. · `suppressed`: its recipient must not be written to.
  */
 export const RETRY_SKIPS = [
@@ -19,6 +20,7 @@ export const RETRY_SKIPS = [
   'not_failed',
   'not_ours',
   'already_retried',
+  'is_retry',
   'content_removed',
   'canceled',
   'suppressed',

@@ -40,7 +40,7 @@ const choiceSchema = z.object({
 });
 
 const DESCRIPTION = `A retry is a new message with retryOf; the old one does not change, and has one retry at most: asking twice sends nothing twice.
-What arrived, is unknown, waits or is suppressed is skipped and listed, also with force. The messages are chosen now, the newest first; the task looks
+What arrived, is unknown, waits, is suppressed or is a retry itself (is_retry: retry it by its id) is skipped and listed, also with force. The messages are chosen now, the newest first; the task looks
 at each again before it makes its retry.`;
 
 /** Sends all failed messages again that a filter means. */
