@@ -47,7 +47,8 @@ test('the text goes by an empty body, and each medium is deleted', async () => {
 
 test.each([
   ['gone', 'a message that Twilio does not have', json(404, { code: 20404, message: 'x', status: 404 })],
-  ['failed', 'a message that is not final', json(400, { code: 20009, message: 'x', status: 400 })],
+  ['refused', 'a message that is not final', json(400, { code: 20009, message: 'x', status: 400 })],
+  ['failed', 'a key that may not', json(403, { code: 20403, message: 'x', status: 403 })],
   ['failed', 'a 404 of somebody in between', json(404, {})],
   ['failed', 'an outage', json(500, {})],
 ])('%s: %s', async (expected, _name, script) => {

@@ -15,9 +15,10 @@ export interface MessageRedactorOptions extends ApiOptions {
 /**
  * - `redacted`: Twilio has neither text nor media of the message any more.
  * - `gone`: it has no such message.
- * - `failed`: nothing is known, or Twilio refuses (it does before a message is final). To be repeated another time.
+ * - `refused`: Twilio does not do it with this message (it does not before a message is final). To be repeated another time.
+ * - `failed`: nothing is known, or our key may not do this. To be repeated another time.
  */
-export type RedactAnswer = 'redacted' | 'gone' | 'failed';
+export type RedactAnswer = 'redacted' | 'gone' | 'refused' | 'failed';
 
 export interface MessageRedactor {
   /** Removes text and media of a message, in or out, at Twilio. Never rejects; safe to repeat. */
@@ -57,7 +58,7 @@ export function createMessageRedactor(options: MessageRedactorOptions): MessageR
           if (error instanceof CallError) failures.error(error.message, error, 'twilio did not redact a message');
           else failures.error('unforeseen', error instanceof Error ? error.name : typeof error, "twilio's answer was not understood");
         }
-        return 'failed';
+        return isRefused(error) ? 'refused' : 'failed';
       }
     },
     close: () => {
@@ -78,6 +79,13 @@ async function removeMedia(message: MessageContext, request: <T>(ask: () => Prom
 /** Our HTTP client takes an answer without JSON for none; to a deletion it is the right one. */
 function acceptNoContent(error: unknown): void {
   if (!(error instanceof CallError && error.evidence.httpStatus === 204)) throw error;
+}
+
+/** An answer to this one message, by Twilio itself: neither to our key nor to our pace, and of nobody in between. */
+function isRefused(error: unknown): boolean {
+  if (!(error instanceof CallError)) return false;
+  const { httpStatus, errorCode } = error.evidence;
+  return errorCode !== null && httpStatus !== null && httpStatus >= 400 && httpStatus < 500 && ![401, 403, 429].includes(httpStatus);
 }
 
 function isNotFound(error: unknown): boolean {

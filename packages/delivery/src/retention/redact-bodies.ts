@@ -10,8 +10,8 @@ const FULL_WALK_SECONDS = 86_400;
 
 const NIL_ID = '00000000-0000-0000-0000-000000000000';
 
-/** What Twilio did about the text of one message. `failed`: it is asked again another day. */
-export type TwilioRedaction = 'redacted' | 'gone' | 'failed';
+/** What Twilio did about the text of one message. `refused` (of this message) and `failed` (nothing is known): it is asked again another day. */
+export type TwilioRedaction = 'redacted' | 'gone' | 'refused' | 'failed';
 
 export interface RedactDeps {
   db: Pick<Database, 'sql'>;
@@ -56,11 +56,11 @@ export async function redactBodies(deps: RedactDeps, { olderThanDays }: { olderT
 /** Counts the rows whose content {@link redactBodies} would remove now, those included that it would come to by tomorrow. Changes nothing. */
 export async function countRedactable(
   db: Pick<Database, 'sql'>,
-  { olderThanDays }: { olderThanDays: number },
+  { olderThanDays, isOver }: { olderThanDays: number; isOver: () => boolean },
 ): Promise<Pick<Redacted, 'messages' | 'inbound'>> {
   const counts = { messages: 0, inbound: 0 };
   for (const content of CONTENTS) {
-    for (let after = WALK_START, last = false; !last;) {
+    for (let after = WALK_START, last = false; !last && !isOver();) {
       const from = after;
       const page = await inStatement(db.sql, (sql) => content.find(sql, { after: from, olderThanDays }));
       counts[content.counts] += page.filter(({ redactable }) => redactable).length;
@@ -96,7 +96,7 @@ async function redactOutside(
     if (row.redactable) {
       const answer = row.sid === null ? 'gone' : await redactAtTwilio(row.sid);
       failures = answer === 'failed' ? failures + 1 : 0;
-      if (answer === 'failed') total.failedAtTwilio += 1;
+      if (answer === 'failed' || answer === 'refused') total.failedAtTwilio += 1;
       else keys.push(row.key);
       if (answer === 'redacted') total.atTwilio += 1;
     }
