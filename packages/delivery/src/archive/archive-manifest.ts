@@ -26,10 +26,21 @@ export interface ArchiveManifest {
 
 const SUFFIX = '.manifest.json';
 
-/** Manifests of a folder, the oldest first; none when it is not there. @throws ArchiveDamagedError when one was changed or cut */
-export async function readManifests(dir: string): Promise<ArchiveManifest[]> {
+export interface ArchiveSurvey {
+  /** The oldest first. */
+  manifests: ArchiveManifest[];
+  /** One for each manifest that was changed or cut. */
+  damaged: ArchiveDamagedError[];
+}
+
+/** Manifests of a folder; none when it is not there. */
+export async function readManifests(dir: string): Promise<ArchiveSurvey> {
   const names = (await listFolder(dir)).filter((name) => name.endsWith(SUFFIX)).toSorted();
-  return Promise.all(names.map(async (name) => parseManifest(name, await readFile(join(dir, name), 'utf8'))));
+  const read = await Promise.all(names.map(async (name) => parseManifest(name, await readFile(join(dir, name), 'utf8'))));
+  return {
+    manifests: read.flatMap((one) => (one instanceof ArchiveDamagedError ? [] : [one])),
+    damaged: read.flatMap((one) => (one instanceof ArchiveDamagedError ? [one] : [])),
+  };
 }
 
 /** Names of the files in a folder; none when it is not there. */
@@ -49,20 +60,26 @@ export async function writeManifest(dir: string, manifest: ArchiveManifest): Pro
 
 /** What an archive holds does not match what it says of itself. The message names the file. */
 export class ArchiveDamagedError extends Error {
-  constructor(message: string, options?: { cause: unknown }) {
+  /** Of the archive, when its manifest is what is damaged. */
+  readonly archive: string | null;
+
+  constructor(message: string, { archive, ...options }: { cause?: unknown; archive?: string } = {}) {
     super(message, options);
+    this.archive = archive ?? null;
     this.name = 'ArchiveDamagedError';
   }
 }
 
-function parseManifest(name: string, text: string): ArchiveManifest {
+function parseManifest(name: string, text: string): ArchiveManifest | ArchiveDamagedError {
   try {
     const { manifestSha256, ...manifest } = JSON.parse(text) as ArchiveManifest & { manifestSha256: string };
     if (manifest.version === 1 && manifestSha256 === hashOf(manifest)) return manifest;
   } catch {
     // Cut or overwritten: the same as one that was changed.
   }
-  throw new ArchiveDamagedError(`${name} is damaged, or of another release: put it back from a copy of ARCHIVE_DIR`);
+  return new ArchiveDamagedError(`${name} is damaged, or of another release: put it back from a copy of ARCHIVE_DIR`, {
+    archive: name.slice(0, -SUFFIX.length),
+  });
 }
 
 function hashOf(manifest: ArchiveManifest): string {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, unlink } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Failpoints } from '@tickmark/runtime';
 import { readArchiveFile, writeArchiveFile } from './archive-file.ts';
-import { listFolder, readManifests, writeManifest, type ArchiveManifest } from './archive-manifest.ts';
+import { listFolder, readManifests, writeManifest, type ArchiveManifest, type ArchiveSurvey } from './archive-manifest.ts';
 import type { ArchiveRecord } from './archive-record.ts';
 import { syncFolder, writeDurably } from './durable-files.ts';
 
@@ -18,20 +18,30 @@ export interface Archive {
   write(records: AsyncIterable<ArchiveRecord>): Promise<ArchiveManifest | null>;
   /** Names the folder, wherever it is mounted; made when there is none. */
   readIdentity(): Promise<string>;
-  /** Every manifest, the oldest first; none when the folder is not there. */
+  /** Every manifest, the oldest first; none when the folder is not there. @throws ArchiveDamagedError when one was changed or cut */
   list(): Promise<ArchiveManifest[]>;
+  /** The same for whoever can do without the damaged ones. */
+  survey(): Promise<ArchiveSurvey>;
   /** The records of a file. @throws ArchiveDamagedError, see {@link readArchiveFile} */
   read(manifest: ArchiveManifest): AsyncGenerator<ArchiveRecord>;
   /** Says how far the deletion of what the file holds has come. */
   setState(manifest: ArchiveManifest, state: ArchiveManifest['state']): Promise<void>;
   /** Writes a file anew with the records that `change` gives back (null = without it). The old file goes when the manifest names the new one. */
   rewrite(manifest: ArchiveManifest, change: (record: ArchiveRecord) => ArchiveRecord | null): Promise<void>;
-  /** Deletes files that were never finished or were replaced. */
+  /**
+   * Deletes files that were never finished or were replaced. A whole one that no manifest names is moved to the folder `leftovers`: it may be the only
+   * copy of its rows when the folder is being put back, or lost a manifest.
+   */
+  putLeftoversAside(): Promise<void>;
+  /** Deletes every file that no manifest names, the folder `leftovers` too. */
   removeLeftovers(): Promise<void>;
 }
 
 const IDENTITY = 'archive-id';
 
+const LEFTOVERS = 'leftovers';
+
+const WHOLE = /\.\d+\.ndjson\.gz$/;
 const FILE = /\.ndjson\.gz$|\.part$/;
 
 export function createArchive({ dir, failpoints }: { dir: string; failpoints?: Pick<Failpoints, 'reach'> }): Archive {
@@ -73,7 +83,12 @@ export function createArchive({ dir, failpoints }: { dir: string; failpoints?: P
       await writeDurably(dir, IDENTITY, `${identity}\n`);
       return identity;
     },
-    list: () => readManifests(dir),
+    async list() {
+      const { manifests, damaged } = await archive.survey();
+      if (damaged[0] !== undefined) throw damaged[0];
+      return manifests;
+    },
+    survey: () => readManifests(dir),
     read: (manifest) => readArchiveFile(join(dir, manifest.file), manifest),
     setState: (manifest, state) => writeManifest(dir, { ...manifest, state }),
     async rewrite(manifest, change) {
@@ -89,10 +104,26 @@ export function createArchive({ dir, failpoints }: { dir: string; failpoints?: P
       await unlink(join(dir, manifest.file));
       await syncFolder(dir);
     },
+    async putLeftoversAside() {
+      const { manifests, damaged } = await archive.survey();
+      const files = new Map<string | null, string | null>(manifests.map(({ name, file }) => [name, file]));
+      for (const { archive: name } of damaged) files.set(name, null);
+      for (const file of await listFolder(dir)) {
+        const name = file.replace(WHOLE, '');
+        const counts = files.get(name);
+        if (!FILE.test(file) || counts === file || (counts === null && WHOLE.test(file))) continue;
+        if (counts !== undefined || !WHOLE.test(file)) await unlink(join(dir, file));
+        else {
+          await mkdir(join(dir, LEFTOVERS), { recursive: true, mode: 0o700 });
+          await rename(join(dir, file), join(dir, LEFTOVERS, file));
+        }
+      }
+    },
     async removeLeftovers() {
       const named = new Set((await archive.list()).map(({ file }) => file));
       const names = await listFolder(dir);
       await Promise.all(names.filter((name) => FILE.test(name) && !named.has(name)).map((name) => unlink(join(dir, name))));
+      await rm(join(dir, LEFTOVERS), { recursive: true, force: true });
     },
   };
   return archive;

@@ -72,10 +72,13 @@ async function* readOld(
 /**
  * Deletes the rows that a file holds, as far as they are still what it holds: one that has changed since stays, and is archived again.
  *
- * @returns how many. Safe to repeat
+ * @returns how many. Safe to repeat. Over before its end, the file stays `pending`
  * @throws ArchiveDamagedError before anything is deleted when the file is not what was written
  */
-export async function deleteArchived({ archive, db, throttle, failpoints }: ArchiveOldDeps, manifest: ArchiveManifest): Promise<number> {
+export async function deleteArchived(
+  { archive, db, throttle, failpoints, isOver }: ArchiveOldDeps,
+  manifest: ArchiveManifest,
+): Promise<number> {
   // To its end, before the first row goes: a file is as good as its last byte.
   const hashes = new Map<ArchivedKind, Map<string, string>>();
   for await (const { kind, key, sha256 } of archive.read(manifest)) {
@@ -88,6 +91,7 @@ export async function deleteArchived({ archive, db, throttle, failpoints }: Arch
     const retained = RETAINED_KINDS.get(kind);
     if (retained === undefined) throw new Error(`rows of the kind ${kind} cannot be deleted`);
     for (const keys of inBatches([...archived.keys()])) {
+      if (isOver()) return deleted;
       deleted += await throttle(() => deleteUnchanged(db, retained, keys, archived));
       await failpoints?.reach('archive-mid-delete');
     }
@@ -97,26 +101,53 @@ export async function deleteArchived({ archive, db, throttle, failpoints }: Arch
   return deleted;
 }
 
-function deleteUnchanged(
+/** What was written between the two statements would go without having been read: all of it is tried again another time. */
+class UnreadRowsError extends Error {}
+
+async function deleteUnchanged(
   db: Pick<Database, 'sql'>,
   retained: Retained,
   keys: readonly string[],
   archived: ReadonlyMap<string, string>,
 ): Promise<number> {
-  return inTransaction(db.sql, async (tx) => {
+  const deleting = inTransaction(db.sql, async (tx) => {
     const locked = await retained.lock(tx, keys);
     // A statement of its own, begun under the locks: what was written until then is seen, and nothing more can be.
     const now = locked.length === 0 ? [] : await retained.bundle(tx, locked);
-    const unchanged = now.filter(({ key, sha256 }) => archived.get(key) === sha256).map(({ key }) => key);
-    if (unchanged.length > 0) await retained.remove(tx, unchanged);
+    const unchanged = now.filter(({ key, sha256 }) => archived.get(key) === sha256);
+    if (unchanged.length === 0) return 0;
+    const read = countRows(unchanged);
+    const removed = await retained.remove(
+      tx,
+      unchanged.map(({ key }) => key),
+    );
+    for (const [table, count] of Object.entries(removed)) if (count > (read.get(table) ?? 0)) throw new UnreadRowsError(table);
     return unchanged.length;
   });
+  try {
+    return await deleting;
+  } catch (error) {
+    if (error instanceof UnreadRowsError) return 0;
+    throw error;
+  }
 }
 
-/** Goes on with files whose rows were not all deleted. A damaged one is put aside as `damaged`; its rows are archived anew. */
+function countRows(records: readonly ArchiveRecord[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { rows } of records) {
+    for (const [table, { length }] of Object.entries(JSON.parse(rows) as Record<string, unknown[]>)) {
+      counts.set(table, (counts.get(table) ?? 0) + length);
+    }
+  }
+  return counts;
+}
+
+/** Goes on with files whose rows were not all deleted. A damaged one is put aside as `damaged`; its rows are archived anew, as are those of a damaged manifest. */
 export async function deletePending(deps: ArchiveOldDeps, onDamaged: (error: ArchiveDamagedError) => void): Promise<number> {
   let deleted = 0;
-  for (const manifest of await deps.archive.list()) {
+  const { manifests, damaged } = await deps.archive.survey();
+  damaged.forEach(onDamaged);
+  for (const manifest of manifests) {
     if (manifest.state !== 'pending' || deps.isOver()) continue;
     try {
       deleted += await deleteArchived(deps, manifest);

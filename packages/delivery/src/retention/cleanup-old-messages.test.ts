@@ -9,6 +9,7 @@ import { createArchive, type Archive } from '../archive/archive.ts';
 import { deliveryRoom, valuesOf } from '../fixtures/delivery-room.ts';
 import { insertInbound } from '../fixtures/old-rows.ts';
 import { withAdvisoryLock } from '../with-advisory-lock.ts';
+import { restoreArchive } from './restore-archive.ts';
 import { cleanupOldMessages, RETENTION_LOCK, type CleanupDeps } from './cleanup-old-messages.ts';
 
 const room = deliveryRoom();
@@ -184,6 +185,16 @@ it('a content that Twilio did not remove stays here until it does', async () => 
   expect(await cleanupOldMessages(deps('redacted'), PERIODS)).toMatchObject({ redacted: { messages: 1, atTwilio: 1 } });
 });
 
+it('messages that Twilio refuses to redact do not keep it from the rest, and failures do', async () => {
+  await Promise.all(Array.from({ length: 5 }, () => aged('delivered', 50)));
+  const behind = (await room.row(await aged('delivered', 40)))?.['message_sid'];
+  const deps = (answer: 'failed' | 'refused') =>
+    depsWith(null, { redactAtTwilio: (sid) => Promise.resolve(sid === behind ? 'redacted' : answer) });
+  expect(await cleanupOldMessages(deps('failed'), PERIODS)).toMatchObject({ redacted: { messages: 0, failedAtTwilio: 3 } });
+  await room.db.sql`DELETE FROM system_state`;
+  expect(await cleanupOldMessages(deps('refused'), PERIODS)).toMatchObject({ redacted: { messages: 1, failedAtTwilio: 5 } });
+});
+
 it('other old rows are archived and deleted by their own rules, and a dry run counts them all first', async () => {
   await insertInbound(room.db, { ageDays: 400 });
   await insertInbound(room.db, { ageDays: 400, handedOver: false });
@@ -209,7 +220,7 @@ it('other old rows are archived and deleted by their own rules, and a dry run co
   expect(result).toMatchObject({ kind: 'cleaned', rows: both });
 });
 
-it('one process at a time cleans up, and what was never finished in the folder is thrown away', async () => {
+it('one process at a time cleans up, and what was never finished or was replaced in the folder goes, but no whole file', async () => {
   const archive = newArchive();
   const busy = await withAdvisoryLock(room.db, RETENTION_LOCK, () => cleanupOldMessages(depsWith(archive), PERIODS));
   expect(busy).toEqual({ ran: true, value: { kind: 'busy' } });
@@ -217,10 +228,56 @@ it('one process at a time cleans up, and what was never finished in the folder i
   await cleanupOldMessages(depsWith(archive), PERIODS);
   const names = () => readdirSync(archive.dir).toSorted();
   const before = names();
+  const replaced = before.find((name) => name.endsWith('.1.ndjson.gz'))?.replace('.1.', '.0.') ?? '';
+  writeFileSync(join(archive.dir, replaced), 'x');
   writeFileSync(join(archive.dir, 'x.1.ndjson.gz.part'), 'x');
   writeFileSync(join(archive.dir, 'x.1.ndjson.gz'), 'x');
   await cleanupOldMessages(depsWith(archive), PERIODS);
+  expect(names()).toEqual([...before, 'leftovers'].toSorted());
+  expect(readdirSync(join(archive.dir, 'leftovers'))).toEqual(['x.1.ndjson.gz']);
+  await archive.removeLeftovers();
   expect(names()).toEqual(before);
+});
+
+it('a damaged manifest stops neither the cleanup of the rest nor its restore, and its file is left alone', async () => {
+  const archive = newArchive();
+  await aged('failed', 400);
+  await cleanupOldMessages(depsWith(archive), PERIODS);
+  const [first] = await archive.list();
+  const manifest = `${first?.name}.manifest.json`;
+  writeFileSync(join(archive.dir, manifest), '{}');
+  await aged('failed', 400);
+  expect(await cleanupOldMessages(depsWith(archive), PERIODS)).toMatchObject({ damaged: 1, rows: { message: { deleted: 1 } } });
+  expect(readdirSync(archive.dir)).toContain(first?.file);
+  await expect(archive.list()).rejects.toThrow(/damaged/);
+  const restored = await restoreArchive({ db: room.db, archive }, { names: null, keepDays: 1, actor: 'ann', reason: 'x' });
+  expect(restored).toMatchObject({ kind: 'restored', files: 1, damaged: [manifest], restored: 1 });
+});
+
+it('stopped while it deletes, it begins no other batch, and the next run goes on with the file', async () => {
+  const id = await aged('failed', 400);
+  const archive = newArchive();
+  const stop = new AbortController();
+  const failpoints = { reach: async (name: string) => (name === 'archive-before-delete' ? stop.abort() : undefined) };
+  expect(await cleanupOldMessages(depsWith(archive, { failpoints }), PERIODS, stop.signal)).toMatchObject({
+    rows: { message: { archived: 1, deleted: 0 } },
+  });
+  expect((await archive.list()).map(({ state }) => state)).toEqual(['pending']);
+  expect(await cleanupOldMessages(depsWith(archive), PERIODS)).toMatchObject({ resumed: 1 });
+  expect(await exists(id)).toBe(false);
+});
+
+it('a row that is written while its message is deleted does not go unread', async () => {
+  const id = await aged('failed', 400);
+  await room.db.sql.unsafe(`
+    CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      INSERT INTO audit_log (actor, action, message_id) VALUES ('ann', 'looked', '${id}'); RETURN NULL; END $$;
+    CREATE TRIGGER meddle BEFORE DELETE ON message_status_logs FOR EACH STATEMENT EXECUTE FUNCTION meddle()`);
+  const archive = newArchive();
+  expect(await cleanupOldMessages(depsWith(archive), PERIODS)).toMatchObject({ rows: { message: { archived: 1, deleted: 0 } } });
+  expect(await exists(id)).toBe(true);
+  await room.db.sql.unsafe('DROP FUNCTION meddle CASCADE');
+  expect(await cleanupOldMessages(depsWith(archive), PERIODS)).toMatchObject({ rows: { message: { archived: 1, deleted: 1 } } });
 });
 
 it('tombstones are kept for 90 days', async () => {

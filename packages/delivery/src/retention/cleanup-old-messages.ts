@@ -58,7 +58,7 @@ export interface CleanupDone {
   rows: Record<string, ArchivedRows>;
   /** Deleted by files of an earlier, interrupted run. */
   resumed: number;
-  /** Files that do not match their manifest: nothing is deleted by them. */
+  /** Files that do not match their manifest, and damaged manifests: nothing is deleted by them. */
   damaged: number;
   tombstones: number;
   /** Why rows were kept, for an operator; null when they were not. */
@@ -85,7 +85,7 @@ export async function cleanupOldMessages(deps: CleanupDeps, input: CleanupInput,
     archive === null
       ? 'ARCHIVE_DIR is not set: rows are kept for ever, because none is deleted that is not in an archive'
       : paused && `a restore asked for rows to be kept until ${paused}`;
-  if (input.dryRun === true) return { kind: 'dry_run', rowsKept, ...(await countOld(db, input)) };
+  if (input.dryRun === true) return { kind: 'dry_run', rowsKept, ...(await countOld(db, input, () => signal?.aborted === true)) };
   const result = await withAdvisoryLock(db, RETENTION_LOCK, () => cleanup(deps, input, { rowsKept, signal }));
   if (!result.ran) return { kind: 'busy' };
   if (input.by !== undefined) await auditCleanup(db, input.by, result.value);
@@ -112,7 +112,7 @@ async function cleanup(
   if (archive !== null && rowsKept === null) {
     const shared = { db, archive, throttle, isOver, failpoints };
     await noteArchive(db, archive);
-    await archive.removeLeftovers();
+    await archive.putLeftoversAside();
     done.resumed = await deletePending(shared, (error) => {
       done.damaged += 1;
       log.error({ err: error }, 'a file of the archive is damaged: nothing more is deleted by it');

@@ -12,23 +12,24 @@ export interface OldCounts {
   contents: { messages: number; inbound: number };
 }
 
-/** Counts what a cleanup would take now, page by page. Changes nothing. */
+/** Counts what a cleanup would take now, page by page. Changes nothing. Once it is over the counts are of no use. */
 export async function countOld(
   db: Pick<Database, 'sql'>,
   { bodyDays, rowDays }: { bodyDays: number; rowDays: number },
+  isOver: () => boolean,
 ): Promise<OldCounts> {
   const rows: Record<string, number> = {};
-  for (const retained of RETAINED_KINDS.values()) rows[retained.kind] = await countRows(db, retained, rowDays);
-  return { rows, contents: await countRedactable(db, { olderThanDays: bodyDays }) };
+  for (const retained of RETAINED_KINDS.values()) rows[retained.kind] = await countRows(db, retained, rowDays, isOver);
+  return { rows, contents: await countRedactable(db, { olderThanDays: bodyDays, isOver }) };
 }
 
-async function countRows(db: Pick<Database, 'sql'>, retained: Retained, olderThanDays: number): Promise<number> {
+async function countRows(db: Pick<Database, 'sql'>, retained: Retained, olderThanDays: number, isOver: () => boolean): Promise<number> {
   let count = 0;
   for (let after: WalkCursor | null = null; ;) {
     const from: WalkCursor | null = after;
     const page: OldPage = await inStatement(db.sql, (sql) => retained.findOld(sql, { olderThanDays, after: from, limit: PAGE_ROWS }));
     count += page.keys.length;
-    if (page.next === null) return count;
+    if (page.next === null || isOver()) return count;
     after = page.next;
   }
 }

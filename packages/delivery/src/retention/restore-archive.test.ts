@@ -104,3 +104,15 @@ it('of a damaged file nothing is put back, and the others are', async () => {
     names: ['x'],
   });
 });
+
+it('what is written after a restore into a new database gets no number that came back', async () => {
+  await room.db.sql`INSERT INTO audit_log (actor, action, at) VALUES ('ann', 'looked', now() - interval '400 days')`;
+  await room.db.sql`DELETE FROM system_state`;
+  const fresh = createArchive({ dir: join(dir, 'fresh') });
+  await cleanupOldMessages({ db: room.db, archive: fresh, log: captureLogger().log }, { bodyDays: 30, rowDays: 365, pauseRatio: 0 });
+  await room.db.sql`TRUNCATE audit_log RESTART IDENTITY`;
+  await room.db.sql`SELECT setval(pg_get_serial_sequence('audit_log', 'id'), 1, false)`;
+  await restoreArchive({ db: room.db, archive: fresh }, { names: null, ...OPERATOR });
+  const { count } = await room.db.sql`INSERT INTO audit_log (actor, action) SELECT 'ann', 'looked' FROM generate_series(1, 100)`;
+  expect(count).toBe(100);
+});

@@ -2,7 +2,7 @@ import type postgres from 'postgres';
 import { readToEnd, type Archive } from '../archive/archive.ts';
 import { ArchiveDamagedError, type ArchiveManifest } from '../archive/archive-manifest.ts';
 import type { ArchivedKind, ArchiveRecord } from '../archive/archive-record.ts';
-import { inTransaction, type Database } from '../database.ts';
+import { inStatement, inTransaction, type Database } from '../database.ts';
 import { withAdvisoryLock } from '../with-advisory-lock.ts';
 import { writeAudit } from '../write-audit.ts';
 import { RETENTION_LOCK } from './cleanup-old-messages.ts';
@@ -51,11 +51,15 @@ export async function restoreArchive(
   { db, archive }: { db: Pick<Database, 'sql'>; archive: Archive },
   input: RestoreInput,
 ): Promise<RestoreAnswer> {
-  const manifests = await archive.list();
-  const unknown = (input.names ?? []).filter((name) => !manifests.some((manifest) => manifest.name === name));
+  const { manifests, damaged } = await archive.survey();
+  const broken = damaged.flatMap(({ archive: name }) => name ?? []).filter((name) => input.names?.includes(name) ?? true);
+  const unknown = (input.names ?? []).filter((name) => !broken.includes(name) && !manifests.some((manifest) => manifest.name === name));
   if (unknown.length > 0) return { kind: 'unknown_names', names: unknown };
   const chosen = manifests.filter(({ name }) => input.names?.includes(name) ?? true);
-  const run = () => restoreFiles({ db, archive }, chosen, input);
+  const run = async () => {
+    const result = await restoreFiles({ db, archive }, chosen, input);
+    return { ...result, damaged: [...broken.map((name) => `${name}.manifest.json`), ...result.damaged] };
+  };
   if (input.dryRun === true) return { kind: 'restored', ...(await run()) };
   // Neither a cleanup nor an erasure may change the folder meanwhile.
   const result = await withAdvisoryLock(db, RETENTION_LOCK, run);
@@ -79,6 +83,7 @@ async function restoreFiles(
     for await (const records of inBatches(archive.read(manifest))) {
       result.records += records.length;
       if (!dryRun) add(result, await inTransaction(db.sql, (tx) => restoreRecords(tx, records)));
+      if (!dryRun) await passSequences(db);
       onProgress?.({ name, records: result.records });
     }
     result.files += 1;
@@ -87,6 +92,19 @@ async function restoreFiles(
     await inTransaction(db.sql, (tx) => writeAudit(tx, [{ actor, action: 'archive_restored', messageId: null, reason, details }]));
   }
   return result;
+}
+
+/** What is written from now on must not get a number that came back: a database made anew counts from 1. */
+async function passSequences(db: Pick<Database, 'sql'>): Promise<void> {
+  for (const table of ['audit_log', 'dead_letters']) {
+    await inStatement(
+      db.sql,
+      (sql) => sql`
+        SELECT setval(pg_get_serial_sequence(${table}, 'id'), t.id)
+        FROM (SELECT max(id) AS id FROM ${sql(table)}) t
+        WHERE t.id > COALESCE(pg_sequence_last_value(pg_get_serial_sequence(${table}, 'id')::regclass), 0)`,
+    );
+  }
 }
 
 async function isWhole(archive: Archive, manifest: ArchiveManifest): Promise<boolean> {

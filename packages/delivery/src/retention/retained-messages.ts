@@ -30,9 +30,7 @@ export const retainedMessages: Retained = {
     return rows.map((row) => row.key);
   },
   bundle: bundleMessages,
-  async remove(tx, keys) {
-    await deleteMessages(tx, keys);
-  },
+  remove: async (tx, keys) => (await removeMessages(tx, keys)).removed,
 };
 
 function mayGo(sql: postgres.ISql) {
@@ -70,20 +68,28 @@ export async function bundleMessages(sql: postgres.ISql, ids: readonly string[])
 
 /** Deletes messages whose rows are locked with everything about each, and leaves their ids as tombstones. @returns their sids */
 export async function deleteMessages(tx: postgres.ISql, ids: readonly string[]): Promise<string[]> {
+  return (await removeMessages(tx, ids)).sids;
+}
+
+async function removeMessages(tx: postgres.ISql, ids: readonly string[]): Promise<{ sids: string[]; removed: Record<string, number> }> {
   const given = [...ids];
   const sids = await tx<{ sid: string }[]>`
     SELECT s.sid FROM whatsapp_messages m CROSS JOIN LATERAL (${sidsOf(tx)}) AS s (sid) WHERE m.id = ANY (${given}::uuid[]) AND s.sid IS NOT NULL`;
-  await tx`DELETE FROM message_status_logs WHERE message_sid = ANY (${sids.map(({ sid }) => sid)}::text[])`;
-  await tx`
-    WITH attempts AS (DELETE FROM message_attempts WHERE message_id = ANY (${given}::uuid[])),
-      searches AS (DELETE FROM outcome_searches WHERE message_id = ANY (${given}::uuid[])),
-      polls AS (DELETE FROM receipt_polls WHERE message_id = ANY (${given}::uuid[])),
-      cancels AS (DELETE FROM cancel_requests WHERE message_id = ANY (${given}::uuid[])),
-      audits AS (DELETE FROM audit_log WHERE message_id = ANY (${given}::uuid[])),
-      gone AS (DELETE FROM whatsapp_messages WHERE id = ANY (${given}::uuid[]) RETURNING id)
-    INSERT INTO message_tombstones (message_id) SELECT id FROM gone ORDER BY id
-    ON CONFLICT (message_id) DO UPDATE SET deleted_at = now()`;
-  return sids.map(({ sid }) => sid);
+  const { count: logs } = await tx`DELETE FROM message_status_logs WHERE message_sid = ANY (${sids.map(({ sid }) => sid)}::text[])`;
+  const [removed] = await tx<Record<string, number>[]>`
+    WITH attempts AS (DELETE FROM message_attempts WHERE message_id = ANY (${given}::uuid[]) RETURNING 1),
+      searches AS (DELETE FROM outcome_searches WHERE message_id = ANY (${given}::uuid[]) RETURNING 1),
+      polls AS (DELETE FROM receipt_polls WHERE message_id = ANY (${given}::uuid[]) RETURNING 1),
+      cancels AS (DELETE FROM cancel_requests WHERE message_id = ANY (${given}::uuid[]) RETURNING 1),
+      audits AS (DELETE FROM audit_log WHERE message_id = ANY (${given}::uuid[]) RETURNING 1),
+      gone AS (DELETE FROM whatsapp_messages WHERE id = ANY (${given}::uuid[]) RETURNING id),
+      buried AS (
+        INSERT INTO message_tombstones (message_id) SELECT id FROM gone ORDER BY id
+        ON CONFLICT (message_id) DO UPDATE SET deleted_at = now())
+    SELECT (SELECT count(*)::int FROM attempts) AS message_attempts, (SELECT count(*)::int FROM searches) AS outcome_searches,
+      (SELECT count(*)::int FROM polls) AS receipt_polls, (SELECT count(*)::int FROM cancels) AS cancel_requests,
+      (SELECT count(*)::int FROM audits) AS audit_log, (SELECT count(*)::int FROM gone) AS whatsapp_messages`;
+  return { sids: sids.map(({ sid }) => sid), removed: { ...removed, message_status_logs: logs } };
 }
 
 /** The sids under which Twilio knows the message of the row `m`, older attempts included. */

@@ -105,7 +105,8 @@ function retainRows({ kind, table, key, keyType, first, time, byTime, mayGo }: P
       return rows.map((row) => ({ kind, ...row }));
     },
     async remove(tx, keys) {
-      await tx`DELETE FROM ${tx(table)} t WHERE ${given(tx, keys)}`;
+      const { count } = await tx`DELETE FROM ${tx(table)} t WHERE ${given(tx, keys)}`;
+      return { [table]: count };
     },
   };
 }

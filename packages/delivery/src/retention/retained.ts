@@ -23,8 +23,8 @@ export interface Retained {
   lock(tx: postgres.ISql, keys: readonly string[]): Promise<string[]>;
   /** Reads rows as they are to be archived. */
   bundle(sql: postgres.ISql, keys: readonly string[]): Promise<ArchiveRecord[]>;
-  /** Deletes rows that are locked, with everything that {@link bundle} reads. */
-  remove(tx: postgres.ISql, keys: readonly string[]): Promise<void>;
+  /** Deletes rows that are locked, with everything that {@link bundle} reads. @returns how many rows went, per table */
+  remove(tx: postgres.ISql, keys: readonly string[]): Promise<Record<string, number>>;
 }
 
 /** Of everything that is walked, the beginning. */
