@@ -541,6 +541,17 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['packages/delivery/src/retention/cleanup-old-messages.test.ts'],
   },
   {
+    name: 'erasure: an accepted message to somebody else is dropped because it quotes the person',
+    edits: [
+      {
+        file: 'packages/queues/src/erase-from-queues.ts',
+        search: `items.filter((item) => !isOwn(item, pattern))`,
+        replace: `items.filter((item) => !pattern.test(JSON.stringify(item)))`,
+      },
+    ],
+    noticedBy: ['packages/queues/src/erase-from-queues.test.ts'],
+  },
+  {
     name: 'erasure: the archive keeps the person',
     edits: [
       {

@@ -1,11 +1,16 @@
 import type { Job } from 'bullmq';
-import type { Redis } from 'ioredis';
-import type { QueueName } from './names.ts';
-import { pipelineValues } from './pipeline-values.ts';
+import { QUEUES, type QueueName } from './names.ts';
 import type { ProducerConnection } from './producer-connection.ts';
 import type { QueueSet } from './queue-set.ts';
+import { findInKeys } from './search-keys.ts';
 
 const KEYS_PER_ROUND = 500;
+
+/** Nobody waits for it, and what a busy Redis answers late is asked for in vain. */
+const DEADLINE_MS = 10_000;
+
+/** Queues for consumers outside of this system: no row is told what waits in them, so texts about others are blotted out where they are. */
+const OUTGOING: readonly QueueName[] = [QUEUES.inboundMessage, QUEUES.messageStatus];
 
 /** What was found of a text in all keys of this installation. */
 export interface QueuesErased {
@@ -13,7 +18,7 @@ export interface QueuesErased {
   keys: number;
   /** Keys in which it occurs. */
   found: number;
-  /** Jobs that are run at the moment, and what else cannot be taken out: look again later. */
+  /** Jobs that are run at the moment or quote it in an item of somebody else, and what else cannot be taken out: look again later. */
   left: number;
 }
 
@@ -23,59 +28,42 @@ interface EraseDeps {
   base: string;
 }
 
+export interface EraseOptions {
+  dryRun: boolean;
+  signal?: AbortSignal;
+}
+
 /**
- * Looks for a pattern in every key, name and value. Unless it only looks, it is taken out of the jobs that wait: a job of one item is removed, of a
- * batch the items in which it occurs; the others go on as a job of their own. Safe to repeat.
+ * Looks for a person's address in every key, name and value. Unless it only looks, items from or to the person are taken out of the jobs that
+ * wait. An item of somebody else that quotes the address is never dropped: it stays until a worker has made a row of it, and in queues for
+ * consumers the address is blotted out. Safe to repeat.
  */
 export async function eraseFromQueues(
   { connection, queues, base }: EraseDeps,
   pattern: RegExp,
-  { dryRun }: { dryRun: boolean },
+  { dryRun, signal }: EraseOptions,
 ): Promise<QueuesErased> {
   const { redis } = connection;
+  const run = <T>(work: () => Promise<T>) => connection.run(work, DEADLINE_MS);
   const result = { keys: 0, found: 0, left: 0 };
   let cursor = '0';
   do {
+    signal?.throwIfAborted();
     const from = cursor;
-    const [next, names] = await connection.run(() => redis.scan(from, 'MATCH', `*${base}:*`, 'COUNT', KEYS_PER_ROUND));
+    const [next, names] = await run(() => redis.scan(from, 'MATCH', `*${base}:*`, 'COUNT', KEYS_PER_ROUND));
     cursor = next;
     const own = names.filter((name) => name.startsWith(`${base}:`) || name.startsWith(`{${base}:`));
-    const texts = await connection.run(() => readKeys(redis, own));
     result.keys += own.length;
-    for (const [index, name] of own.entries()) {
-      if (!pattern.test(`${name}\n${texts[index]}`)) continue;
+    for (const name of await findInKeys({ redis, run }, own, pattern)) {
+      signal?.throwIfAborted();
       result.found += 1;
-      if (!dryRun && !(await connection.run(() => eraseFromJob(queues, base, { name, pattern })))) result.left += 1;
+      if (!dryRun && !(await run(() => eraseFromJob(queues, base, { name, pattern })))) result.left += 1;
     }
   } while (cursor !== '0');
   return result;
 }
 
-/** Everything that each key holds, as text. */
-async function readKeys(redis: Redis, names: readonly string[]): Promise<string[]> {
-  if (names.length === 0) return [];
-  const asking = redis.pipeline();
-  for (const name of names) asking.type(name);
-  const types = pipelineValues(await asking.exec()) as string[];
-  const reading = redis.pipeline();
-  for (const [index, name] of names.entries()) {
-    // One of a module's types, or one that vanished, has no text.
-    const read = READ[types[index] ?? ''] ?? ((pipeline) => pipeline.exists(name));
-    read(reading, name);
-  }
-  return pipelineValues(await reading.exec()).map((value) => JSON.stringify(value));
-}
-
-const READ: Record<string, (pipeline: ReturnType<Redis['pipeline']>, name: string) => unknown> = {
-  string: (pipeline, name) => pipeline.get(name),
-  hash: (pipeline, name) => pipeline.hgetall(name),
-  list: (pipeline, name) => pipeline.lrange(name, 0, -1),
-  set: (pipeline, name) => pipeline.smembers(name),
-  zset: (pipeline, name) => pipeline.zrange(name, '0', '-1'),
-  stream: (pipeline, name) => pipeline.xrange(name, '-', '+'),
-};
-
-/** @returns false when it is still there */
+/** @returns false when the address is still there */
 async function eraseFromJob(queues: QueueSet, base: string, { name, pattern }: { name: string; pattern: RegExp }): Promise<boolean> {
   const [, queueName = '', jobId = ''] = name.startsWith(`{${base}:`) ? (/^\{.*?:([a-z0-9-]+)\}:\1:(.+)$/.exec(name) ?? []) : [];
   if (jobId === '') return false;
@@ -83,7 +71,12 @@ async function eraseFromJob(queues: QueueSet, base: string, { name, pattern }: {
   const job = (await queue.getJob(jobId)) as Job<Record<string, unknown>> | undefined;
   if (job === undefined) return true;
   if (await job.isActive()) return false;
-  const rest = withoutItems(job.data, pattern);
+  const rest = withoutOwn(job.data, pattern);
+  const isOutgoing = OUTGOING.includes(queueName as QueueName);
+  if (rest === job.data) {
+    if (isOutgoing) await job.updateData(blotted(rest, pattern));
+    return isOutgoing;
+  }
   if (rest !== null) {
     const { priority } = job.opts;
     const jobOptions = { jobId: `${jobId}-erased`, timestamp: job.timestamp, ...(priority ? { priority } : {}) };
@@ -91,20 +84,33 @@ async function eraseFromJob(queues: QueueSet, base: string, { name, pattern }: {
   }
   try {
     await job.remove();
-    return true;
+    return rest === null || !pattern.test(JSON.stringify(rest));
   } catch {
     // A worker has taken it in this moment.
     return false;
   }
 }
 
-/** @returns what is left of a batch; null when nothing is */
-function withoutItems(payload: Record<string, unknown>, pattern: RegExp): Record<string, unknown> | null {
+/** @returns what is left of a payload: itself when nothing in it is from or to the person; null when all of it is */
+function withoutOwn(payload: Record<string, unknown>, pattern: RegExp): Record<string, unknown> | null {
+  if (isOwn(payload['message'], pattern)) return null;
   for (const key of ['messages', 'events']) {
     const items = payload[key];
     if (!Array.isArray(items)) continue;
-    const kept = items.filter((item) => !pattern.test(JSON.stringify(item)));
+    const kept: unknown[] = items.filter((item) => !isOwn(item, pattern));
+    if (kept.length === items.length) return payload;
     return kept.length === 0 ? null : { ...payload, [key]: kept };
   }
-  return null;
+  return payload;
+}
+
+function isOwn(item: unknown, pattern: RegExp): boolean {
+  if (typeof item !== 'object' || item === null) return false;
+  const { recipient, from, to } = item as Record<string, unknown>;
+  return [recipient, from, to].some((address) => typeof address === 'string' && pattern.test(address));
+}
+
+/** The pattern holds nothing that JSON escapes, so what stands within strings stays JSON. */
+function blotted(payload: Record<string, unknown>, pattern: RegExp): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(payload).replaceAll(new RegExp(pattern, 'g'), '0')) as Record<string, unknown>;
 }

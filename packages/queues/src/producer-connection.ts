@@ -12,8 +12,9 @@ export interface ProducerConnection {
    * Does one piece of work over the connection within the deadline.
    *
    * @param work is called only when Redis is reachable, and must write its commands before the event loop turns: from then on nothing is certain.
+   * @param ownDeadlineMs for work that nobody waits for; default the connection's
    */
-  run<T>(work: () => Promise<T>): Promise<T>;
+  run<T>(work: () => Promise<T>, ownDeadlineMs?: number): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -26,14 +27,14 @@ export function openProducerConnection(options: { redisUrl: string; log: Logger;
 
   return {
     redis,
-    async run(work) {
+    async run(work, ownDeadlineMs = deadlineMs) {
       const startMs = monotonicNowMs();
       // The first dial is worth waiting for (a process has just started). Later ones are not: an outage must fail at once, not slowly.
-      await withDeadline(firstDial, deadlineMs, unreachable);
-      const leftMs = deadlineMs - (monotonicNowMs() - startMs);
+      await withDeadline(firstDial, ownDeadlineMs, unreachable);
+      const leftMs = ownDeadlineMs - (monotonicNowMs() - startMs);
       if (closed || redis.status !== 'ready' || leftMs <= 0) throw unreachable();
       try {
-        return await withDeadline(work(), leftMs, () => new QueueTimeoutError(`redis did not answer within ${deadlineMs} ms`));
+        return await withDeadline(work(), leftMs, () => new QueueTimeoutError(`redis did not answer within ${ownDeadlineMs} ms`));
       } catch (error) {
         throw classify(error);
       }

@@ -7,7 +7,7 @@ import { addMessageStatus, STATUS_JOBS_MAX } from './add-message-status.ts';
 import { addSendJob, orderOf, type SendJob } from './add-send-job.ts';
 import { checkServer, type RedisCheck } from './check-redis.ts';
 import { toDeadLetterJob } from './dead-letter-payload.ts';
-import { eraseFromQueues, type QueuesErased } from './erase-from-queues.ts';
+import { eraseFromQueues, type EraseOptions, type QueuesErased } from './erase-from-queues.ts';
 import { withoutPayload } from './errors.ts';
 import { createCancelRequests } from './cancel-requests.ts';
 import { hasJobBefore, inspectQueues, oldestUnfinishedAgeMs } from './inspect-queues.ts';
@@ -124,7 +124,7 @@ export interface Producers {
   /** Says again what Redis keeps about queues, for one that was wiped. Safe to repeat. */
   assertQueues(queues: readonly QueueName[]): Promise<void>;
   /** Looks for what is about one person in everything that Redis holds, and takes it out; see {@link eraseFromQueues}. */
-  erase(pattern: RegExp, options: { dryRun: boolean }): Promise<QueuesErased>;
+  erase(pattern: RegExp, options: EraseOptions): Promise<QueuesErased>;
   /** Round trip in milliseconds. */
   ping(): Promise<number>;
   /** As `checkRedis`, over this connection. Never rejects. */
