@@ -552,6 +552,28 @@ export const MUTATIONS: readonly Mutation[] = [
     noticedBy: ['packages/queues/src/erase-from-queues.test.ts'],
   },
   {
+    name: 'erasure: a message to somebody else is sent in other words than it was accepted',
+    edits: [
+      {
+        file: 'packages/delivery/src/retention/search-tables.ts',
+        search: 'isMessages ? tx`AND t.rank > 0` : tx``',
+        replace: 'isMessages ? tx`AND t.rank >= 0` : tx``',
+      },
+    ],
+    noticedBy: ['packages/delivery/src/retention/search-tables.test.ts'],
+  },
+  {
+    name: 'erasure: a message that arrives meanwhile is kept as one to nobody',
+    edits: [
+      {
+        file: 'packages/delivery/src/retention/search-tables.ts',
+        search: '::text[])) IS NOT TRUE`',
+        replace: '::text[])) IS NOT NULL`',
+      },
+    ],
+    noticedBy: ['packages/delivery/src/retention/search-tables.test.ts'],
+  },
+  {
     name: 'erasure: the archive keeps the person',
     edits: [
       {

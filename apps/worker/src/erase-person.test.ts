@@ -9,6 +9,11 @@ import { startWorker, type RunningWorker } from './start-worker.ts';
 
 const dir = testFolder('archive');
 const archive = createArchive({ dir });
+const redactedSids: string[] = [];
+const redactAtTwilio = async (sid: string): Promise<'redacted'> => {
+  redactedSids.push(sid);
+  return 'redacted';
+};
 let harness: WorkerHarness;
 let worker: RunningWorker;
 let phone: string;
@@ -16,11 +21,12 @@ beforeAll(async () => {
   harness = await createWorkerHarness();
   const settings = { redisUrl: harness.gates.redis.url, base: harness.redis.base, senders: [harness.sender], concurrencyMax: 20 };
   worker = startWorker(
-    { ...harness.deps, retention: { archive, bodyDays: 3_000, rowDays: 365 } },
+    { ...harness.deps, retention: { archive, bodyDays: 3_000, rowDays: 365, redactAtTwilio } },
     { ...settings, reconcileConcurrency: 2, lockMs: undefined, stalledMs: undefined, windowGuard: 'auto' },
   );
 });
 beforeEach(() => {
+  redactedSids.length = 0;
   phone = randomPhone();
 });
 afterAll(async () => {
@@ -131,6 +137,21 @@ it('nothing is erased while nobody knows whether a message was sent, and the num
   expect([...(await db.sql`SELECT FROM tasks WHERE input::text LIKE ${`%${phone.slice(1)}%`}`)]).toEqual([]);
   await db.sql`UPDATE whatsapp_messages SET status = 'failed', rank = 50 WHERE id = ${id}`;
   expect(await erase()).toMatchObject({ state: 'done', result: { remaining: 0 } });
+});
+
+it('is refused while a message to somebody else that is not sent yet quotes the number', async () => {
+  const { db } = harness;
+  const sendAt = new Date(Date.now() + 86_400_000).toISOString();
+  const quoting = harness.message({ recipient: `whatsapp:${randomPhone()}`, body: `call ${phone}`, sendAt });
+  await insertAccepted(db, [quoting]);
+  const { id } = await delivered(1);
+  const refused = await erase();
+  expect(refused).toMatchObject({ state: 'failed', error: expect.stringContaining(quoting.id) as string });
+  expect(refused.error).toContain('Cancel them');
+  expect(await harness.row(id)).toMatchObject({ status: 'delivered' });
+  await db.sql`UPDATE whatsapp_messages SET status = 'canceled', rank = 50 WHERE id = ${quoting.id}`;
+  expect(await erase()).toMatchObject({ state: 'done', result: { remaining: 0, atTwilio: { redacted: 1, kept: 0 } } });
+  expect(redactedSids).toHaveLength(1);
 });
 
 it('what cannot be erased or searched is refused', async () => {

@@ -23,6 +23,11 @@ export function isRaceError(error: unknown): boolean {
   return code === '40P01' || code === '40001' || (code === '23505' && RACED_CONSTRAINTS.has(constraintOf(error) ?? ''));
 }
 
+/** A lock was held by somebody else for longer than we wait: the same statement again may get it. */
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === '55P03';
+}
+
 /** The statement ran longer than it may: the same again takes as long. */
 export function isStatementTimeout(error: unknown): boolean {
   return codeOf(error) === '57014';

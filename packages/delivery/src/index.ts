@@ -93,12 +93,12 @@ export {
   erasePersonRows,
   findPerson,
   isOwnSender,
-  maskTaskInput,
+  listSids,
   type PersonRows,
 } from './retention/erase-person.ts';
-export { isArchiveElsewhere } from './retention/known-archive.ts';
+export { findArchivesElsewhere } from './retention/known-archive.ts';
 export { readPerson, type Person } from './retention/person.ts';
-export { scrubTables, searchTables } from './retention/search-tables.ts';
+export { findWaitingQuotes, scrubTables, searchTables } from './retention/search-tables.ts';
 export { ArchiveDamagedError } from './archive/archive-manifest.ts';
 export { RETENTION_LOCK } from './retention/cleanup-old-messages.ts';
 export { restoreArchive, type RestoreAnswer, type RestoreInput } from './retention/restore-archive.ts';

@@ -46,3 +46,13 @@ it('finds what has not ended after a while, and nothing else', async () => {
   expect(found).not.toContain(done);
   expect(found).not.toContain(young);
 });
+
+it.each([
+  ['done', (id: string) => finishTask(room.db, id, {})],
+  ['failed', (id: string) => failTask(room.db, id, 'A bug.')],
+])('an erasure that is %s does not say any more whom it was about', async (state, end) => {
+  const id = await createTask(room.db, { ...asked, kind: 'erase', input: { phone: '+15550001', reason: 'x' } });
+  await startTask(room.db, id);
+  await end(id);
+  expect(await getTask(room.db, id)).toMatchObject({ state, input: { phone: 'erased' } });
+});

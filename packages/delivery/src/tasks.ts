@@ -71,22 +71,23 @@ export async function noteTaskProgress(db: Db, id: string, progress: TaskProgres
   );
 }
 
-/** Ends a running task with what it did. A task that has ended stays as it ended. */
+/** Ends a running task with what it did. A task that has ended stays as it ended, and one that erases a person does not say any more whom. */
 export async function finishTask(db: Db, id: string, result: unknown): Promise<void> {
   await inStatement(
     db.sql,
     (sql) => sql`
-      UPDATE tasks SET state = 'done', result = ${sanitizedJson(result)}::text::jsonb, finished_at = now()
+      UPDATE tasks SET state = 'done', result = ${sanitizedJson(result)}::text::jsonb, finished_at = now(), input = ${endedInput(sql)}
       WHERE id = ${id} AND state = 'running'`,
   );
 }
 
-/** Ends a running task that cannot be carried out. @param error why, and what to do next: shown to whoever asks */
+/** Ends a running task that cannot be carried out, as {@link finishTask} does. @param error why, and what to do next: shown to whoever asks */
 export async function failTask(db: Db, id: string, error: string): Promise<void> {
   await inStatement(
     db.sql,
     (sql) => sql`
-      UPDATE tasks SET state = 'failed', error = ${sanitizeText(error)}, finished_at = now() WHERE id = ${id} AND state = 'running'`,
+      UPDATE tasks SET state = 'failed', error = ${sanitizeText(error)}, finished_at = now(), input = ${endedInput(sql)}
+      WHERE id = ${id} AND state = 'running'`,
   );
 }
 
@@ -110,6 +111,10 @@ export async function findOpenTasks(db: Db, { olderThanSeconds, limit }: { older
       ORDER BY created_at LIMIT ${limit}`,
   );
   return rows.map(({ id }) => id);
+}
+
+function endedInput(sql: postgres.ISql) {
+  return sql`CASE WHEN kind = 'erase' THEN '{"phone":"erased"}' ELSE input END`;
 }
 
 function taskColumns(sql: postgres.ISql) {

@@ -16,8 +16,11 @@ export interface Archive {
    * @returns null when there was no record. Interrupted, it leaves a file that no manifest names
    */
   write(records: AsyncIterable<ArchiveRecord>): Promise<ArchiveManifest | null>;
-  /** Names the folder, wherever it is mounted; made when there is none. */
-  readIdentity(): Promise<string>;
+  /**
+   * Names the folder, wherever it is mounted; made when there is none. More than one: the files of the others were moved here, and somebody
+   * wrote down so (a line each in `archive-id`).
+   */
+  readIdentities(): Promise<string[]>;
   /** Every manifest, the oldest first; none when the folder is not there. @throws ArchiveDamagedError when one was changed or cut */
   list(): Promise<ArchiveManifest[]>;
   /** The same for whoever can do without the damaged ones. */
@@ -71,17 +74,18 @@ export function createArchive({ dir, failpoints }: { dir: string; failpoints?: P
       const name = `${new Date().toISOString().replaceAll(/[-:.]/g, '')}-${randomUUID().slice(0, 8)}`;
       return writeFile(name, `${name}.1.ndjson.gz`, records, 'pending');
     },
-    async readIdentity() {
+    async readIdentities() {
       const path = join(dir, IDENTITY);
       try {
-        return (await readFile(path, 'utf8')).trim();
+        const identities = (await readFile(path, 'utf8')).split(/\s+/).filter((line) => line !== '');
+        if (identities.length > 0) return identities;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       }
       await mkdir(dir, { recursive: true, mode: 0o700 });
       const identity = randomUUID();
       await writeDurably(dir, IDENTITY, `${identity}\n`);
-      return identity;
+      return [identity];
     },
     async list() {
       const { manifests, damaged } = await archive.survey();

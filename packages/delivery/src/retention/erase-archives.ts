@@ -21,10 +21,14 @@ export async function searchArchives(archive: Archive, person: Person, onFile?: 
   return result;
 }
 
-/** Writes each file anew in which a person occurs: without the person's own records, and without the address in those of others. */
+/**
+ * Writes each file anew in which a person occurs: without the person's own records, and without the address in those of others. Files that no
+ * manifest names, whose writing or rewriting was killed, go. For whoever holds the lock of the archive; safe to repeat.
+ */
 export async function eraseFromArchives(archive: Archive, person: Person, onFile?: () => Promise<void>): Promise<ArchivesErased> {
   const pattern = new RegExp(person.pattern);
   const result = { files: 0, found: 0 };
+  await archive.removeLeftovers();
   for (const manifest of await archive.list()) {
     await onFile?.();
     let found = 0;
@@ -33,6 +37,7 @@ export async function eraseFromArchives(archive: Archive, person: Person, onFile
     result.files += 1;
     result.found += found;
   }
+  await archive.removeLeftovers();
   return result;
 }
 

@@ -4,6 +4,7 @@ import { inStatement, inTransaction, type Database } from '../database.ts';
 import { forgetPhone } from '../refresh-phone-performance.ts';
 import { writeAudit } from '../write-audit.ts';
 import type { Person } from './person.ts';
+import { repeatAfterRace } from './repeat-after-race.ts';
 import { deleteMessages } from './retained-messages.ts';
 
 const BATCH_ROWS = 500;
@@ -61,11 +62,15 @@ export type ErasedRows = Pick<PersonRows, 'messages' | 'inbound' | 'windows' | '
  * Deletes what is stored under a person's address; ids stay as tombstones, under which a late callback finds nothing. What is claimed or `unknown`
  * stays. Safe to repeat.
  */
-export async function erasePersonRows(db: Db, person: Person): Promise<ErasedRows> {
+export async function erasePersonRows(db: Db, person: Person, signal?: AbortSignal): Promise<ErasedRows> {
   const given = [...person.addresses];
+  const inTurn = <R>(run: (tx: postgres.ISql) => Promise<R>) => repeatAfterRace(() => inTransaction(db.sql, run));
   let messages = 0;
-  for (let erased = -1; erased !== 0; messages += erased) erased = await inTransaction(db.sql, (tx) => eraseMessages(tx, given));
-  return inTransaction(db.sql, async (tx) => {
+  for (let erased = -1; erased !== 0; messages += erased) {
+    signal?.throwIfAborted();
+    erased = await inTurn((tx) => eraseMessages(tx, given));
+  }
+  return inTurn(async (tx) => {
     const inbound = await tx`DELETE FROM inbound_messages WHERE from_address = ANY (${given}::text[])`;
     const windows = await tx`DELETE FROM customer_service_windows WHERE recipient = ANY (${given}::text[])`;
     const suppressions = await tx`DELETE FROM suppressions WHERE recipient = ANY (${given}::text[])`;
@@ -92,6 +97,26 @@ async function eraseMessages(tx: postgres.ISql, addresses: string[]): Promise<nu
   return rows.length;
 }
 
+/** Sids of the messages from and to a person that Twilio may have, by pages. */
+export async function* listSids(db: Db, { addresses }: Person): AsyncGenerator<string[]> {
+  const given = [...addresses];
+  for (let after = ''; ;) {
+    const from = after;
+    const rows = await inStatement(
+      db.sql,
+      (sql) => sql<{ sid: string }[]>`
+        SELECT sid FROM (
+          SELECT message_sid AS sid FROM whatsapp_messages WHERE recipient = ANY (${given}::text[]) AND message_sid IS NOT NULL
+          UNION SELECT message_sid FROM inbound_messages WHERE from_address = ANY (${given}::text[])
+        ) s WHERE sid > ${from} ORDER BY sid LIMIT ${BATCH_ROWS}`,
+    );
+    const sids = rows.map(({ sid }) => sid);
+    if (sids.length > 0) yield sids;
+    if (sids.length < BATCH_ROWS) return;
+    after = sids.at(-1) ?? after;
+  }
+}
+
 /** Whether the person is one of our own senders, whose address cannot be erased. */
 export async function isOwnSender(db: Db, { addresses }: Person): Promise<boolean> {
   const rows = await inStatement(db.sql, (sql) => sql`SELECT FROM senders WHERE address = ANY (${[...addresses]}::text[])`);
@@ -104,9 +129,4 @@ export async function auditErasure(
   { actor, reason, details }: { actor: string; reason: string; details: Record<string, number> },
 ): Promise<void> {
   await inTransaction(db.sql, (tx) => writeAudit(tx, [{ actor, action: 'person_erased', messageId: null, reason, details }]));
-}
-
-/** Takes the person out of what a task was asked. */
-export async function maskTaskInput(db: Db, taskId: string): Promise<void> {
-  await inStatement(db.sql, (sql) => sql`UPDATE tasks SET input = '{"phone":"erased"}' WHERE id = ${taskId}`);
 }

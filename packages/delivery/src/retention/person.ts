@@ -14,8 +14,11 @@ export function readPerson(phone: string): Person | null {
   if (address === null) return null;
   const addresses = formsOf(address);
   const bare = addresses.map((form) => form.replace(/^whatsapp:\+?/, '').replaceAll('.', '[.]')).join('|');
-  // Not within a longer number, but behind any letter: a plus sign may be written as %2B.
-  return { addresses, pattern: bare.includes('.') ? `(${bare})(?![0-9A-Za-z])` : `(?<![0-9])(00)?(${bare})(?![0-9])` };
+  // Not within a longer number, but behind any letter and any byte of a URL: a plus sign may be written as %2B or, as a blank, %20.
+  return {
+    addresses,
+    pattern: bare.includes('.') ? `(${bare})(?![0-9A-Za-z])` : `((?<![0-9])|(?<=%[0-9A-Fa-f][0-9]))(00)?(${bare})(?![0-9])`,
+  };
 }
 
 /** Mexican mobile numbers are written with and without a 1 after +52. */
