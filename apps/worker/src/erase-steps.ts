@@ -86,7 +86,7 @@ export async function redactErased(
         );
       }
       if (answer === 'redacted') result.redacted += 1;
-      if (answer === 'failed') result.kept += 1;
+      if (answer !== 'redacted' && answer !== 'gone') result.kept += 1;
     }
   }
   return result;
