@@ -103,6 +103,17 @@ describe('a message that comes again', () => {
     expect(await room.row(message.id)).toMatchObject({ body: message.body });
   });
 
+  it('whose row was erased or cleaned up is not sent again', async () => {
+    const [message, other] = [acceptedMessage(), acceptedMessage()];
+    await room.db.sql`INSERT INTO message_tombstones (message_id) VALUES (${message.id})`;
+    const answers = valuesOf(await insertAccepted(room.db, [message, other]));
+    expect(answers).toMatchObject([
+      { id: message.id, result: 'deleted', waiting: false },
+      { id: other.id, result: 'inserted' },
+    ]);
+    expect(await room.row(message.id)).toBeNull();
+  });
+
   it('in many batches at once is inserted once', async () => {
     const messages = Array.from({ length: 30 }, () => acceptedMessage());
     const settled = await Promise.all([0, 1, 2, 3].map(() => insertAccepted(room.db, messages)));

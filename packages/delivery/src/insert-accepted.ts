@@ -15,8 +15,11 @@ const CREATED_BACK_SECONDS_MAX = 600;
 
 export interface InsertedMessage {
   id: string;
-  /** `conflict_hash`: the id is there with another request; `conflict_producer`: it belongs to someone else. Both are audited. */
-  result: 'inserted' | 'exists' | 'conflict_hash' | 'conflict_producer';
+  /**
+   * `conflict_hash`: the id is there with another request; `conflict_producer`: it belongs to someone else. Both are audited. `deleted`: its row
+   * was erased or cleaned up, and a repeated request must not send it again; there is no row then.
+   */
+  result: 'inserted' | 'exists' | 'conflict_hash' | 'conflict_producer' | 'deleted';
   /** The row is claimable and not parked under a stop: it needs a send job. */
   waiting: boolean;
   status: MessageStatus;
@@ -86,6 +89,7 @@ function insertRows(sql: postgres.ISql, batch: readonly AcceptedMessage[]) {
       id, producer, request_hash, sender, sender_address, recipient, body, content_sid, content_variables, media_url, content_sha256,
       priority, category, campaign, metadata, on_unknown, accepted_at, send_at, validity_seconds, position)
     LEFT JOIN cancel_requests c ON c.message_id = m.id AND c.producer = m.producer
+    WHERE NOT EXISTS (SELECT FROM message_tombstones t WHERE t.message_id = m.id)
     -- In key order, so that two batches with the same ids wait for each other instead of for ever.
     ORDER BY m.id, m.position
     ON CONFLICT (id) DO NOTHING
@@ -110,8 +114,10 @@ function sha256(body: string | null): string | null {
 }
 
 function describe(message: AcceptedMessage, row: Row | undefined, inserted: boolean): InsertedMessage {
-  // Only cleanup could have removed it, and that takes nothing that is younger than days.
-  if (row === undefined) throw new Error('a row vanished between two statements');
+  if (row === undefined) {
+    const { id, sender, priority } = message;
+    return { id: id.toLowerCase(), result: 'deleted', waiting: false, status: 'canceled', dueAt: null, sender, priority };
+  }
   const waiting = CLAIMABLE_STATUSES.includes(row.status) && row.dueAt !== null;
   return {
     id: row.id,

@@ -33,5 +33,6 @@ function countRows({ metrics, log }: IntakeDeps, rows: readonly InsertedMessage[
   // Not all of them wait: one whose cancellation came first is canceled from the start.
   for (const { status } of inserted) metrics.messageStatus.inc({ status });
   if (conflicts.length > 0) metrics.idempotencyConflicts.inc(conflicts.length);
-  log.info({ rows: rows.length, inserted: inserted.length, conflicts: conflicts.length }, 'intake batch inserted');
+  const deleted = rows.filter((row) => row.result === 'deleted').length;
+  log.info({ rows: rows.length, inserted: inserted.length, conflicts: conflicts.length, deleted }, 'intake batch inserted');
 }
