@@ -252,6 +252,18 @@ describe('on the command line', () => {
     expect(await tickmark('retry', permanent!.id, '--reason', reason)).toMatchObject({ code: 1, err: expect.stringContaining('force') });
   });
 
+  it('tickmark retry fails and says why when the task finds that it must not be sent after all', async () => {
+    const [failed] = await insertFailed(1, 'late');
+    // Between the look of the console and the task: that waits for the row, and finds it changed.
+    const retrying = await worker.db.sql.begin(async (tx) => {
+      await tx`UPDATE whatsapp_messages SET contradicted = true WHERE id = ${failed!.id}`;
+      const asked = tickmark('retry', failed!.id, '--reason', reason);
+      await waitFor(async () => (await worker.db.sql`SELECT 1 FROM tasks WHERE state = 'running'`).length > 0);
+      return { asked };
+    });
+    expect(await retrying.asked).toMatchObject({ code: 1, out: '', err: expect.stringContaining('was not sent again: contradicted') });
+  });
+
   it('tickmark release lets held messages go on', async () => {
     const id = await insertHeld(HELD + 1);
     expect(await tickmark('release', String(HELD + 1), '--dry-run')).toMatchObject({

@@ -1,6 +1,8 @@
 import { ConfigError, loadConfig } from '@tickmark/runtime';
 import { z } from 'zod';
+import type { CliContext } from './cli-context.ts';
 import { CliError } from './cli-error.ts';
+import { followTask } from './follow-task.ts';
 
 /** Where `npm run console` listens when nothing else is said. */
 const CONSOLE_URL_DEFAULT = 'http://127.0.0.1:3001';
@@ -36,6 +38,18 @@ export function getFromConsole(env: NodeJS.ProcessEnv, path: string): Promise<un
  */
 export function postToConsole(env: NodeJS.ProcessEnv, path: string, body: unknown): Promise<unknown> {
   return askConsole(env, { path, body, scope: 'admin' });
+}
+
+const taskSchema = z.looseObject({
+  state: z.string(),
+  progress: z.record(z.string(), z.unknown()),
+  result: z.unknown(),
+  error: z.string().nullable(),
+});
+
+/** Waits for a task that the console was asked for. @returns its result @throws as {@link followTask} */
+export function followConsoleTask(context: CliContext, taskId: string): Promise<unknown> {
+  return followTask(context, { taskId, look: async () => taskSchema.parse(await getFromConsole(context.env, `/v1/tasks/${taskId}`)) });
 }
 
 interface ConsoleRequest {

@@ -1,37 +1,50 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
 import type { CliContext } from './cli-context.ts';
 import { CliError } from './cli-error.ts';
-import { getFromConsole } from './console-client.ts';
 
 const POLL_MS = 300;
 
-const taskSchema = z.looseObject({
-  state: z.enum(['queued', 'running', 'done', 'failed']),
-  progress: z.record(z.string(), z.unknown()),
-  result: z.unknown(),
-  error: z.string().nullable(),
-});
+/** Workers look for tasks without a job every few seconds; when none has taken it up after this, none runs. */
+const UNTAKEN_MS_MAX = 60_000;
+
+/** A task as the console shows it, and as the database has it. */
+export interface FollowedTask {
+  state: string;
+  progress: Record<string, unknown>;
+  result: unknown;
+  error: string | null;
+}
 
 /**
  * Waits for a task, telling on stderr how far it is.
  *
+ * @param look how it stands now; null = it is gone
  * @returns its result
- * @throws CliError when it failed; whoever breaks off the wait does not break off the task
+ * @throws CliError when it failed, is gone, or no worker took it up in time; whoever breaks off the wait does not break off the task
  */
-export async function followTask({ env, writeError }: CliContext, taskId: string): Promise<unknown> {
+export async function followTask(
+  { writeError }: Pick<CliContext, 'writeError'>,
+  { taskId, look, untakenMsMax = UNTAKEN_MS_MAX }: { taskId: string; look: () => Promise<FollowedTask | null>; untakenMsMax?: number },
+): Promise<unknown> {
+  const untakenUntilMs = performance.now() + untakenMsMax;
   let told = `task ${taskId}: queued`;
   writeError(`${told}\n`);
-  for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- the loop is the wait
-    const { state, progress, result, error } = taskSchema.parse(await getFromConsole(env, `/v1/tasks/${taskId}`));
-    const details = Object.entries(progress).map(([name, value]) => `${name} ${String(value)}`);
-    const line = [`task ${taskId}: ${state}`, ...details].join(', ');
+  for (; ; await delay(POLL_MS)) {
+    const task = await look();
+    if (task === null) throw new CliError('NOT_FOUND', `Task ${taskId} is gone.`);
+    const line = [`task ${taskId}: ${task.state}`, ...describeProgress(task.progress)].join(', ');
     if (line !== told) writeError(`${line}\n`);
     told = line;
-    if (state === 'done') return result;
-    if (state === 'failed') throw new CliError('TASK_FAILED', error ?? 'The task failed; the log of the worker tells why.');
-    // oxlint-disable-next-line no-await-in-loop -- as above
-    await delay(POLL_MS);
+    if (task.state === 'done') return task.result;
+    if (task.state === 'failed') throw new CliError('TASK_FAILED', task.error ?? 'The task failed; the log of the worker tells why.');
+    if (task.state === 'queued' && performance.now() > untakenUntilMs) {
+      throw new CliError(
+        'NO_WORKER',
+        `No worker has taken up task ${taskId}: start one, and it is carried out. GET /v1/tasks/${taskId} of the console tells how far it is.`,
+      );
+    }
   }
 }
+
+const describeProgress = (progress: Record<string, unknown>) =>
+  Object.entries(progress).map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);

@@ -41,7 +41,8 @@ export async function followFailures(
   if (failed.length > 0) await retryFailed(deps, failed);
   if (arrivedAfterAll.size > 0) {
     const canceled = await cancelRetries(deps.db, [...arrivedAfterAll]);
-    if (canceled > 0) deps.metrics.messageStatus.inc({ status: 'canceled' }, canceled);
+    if (canceled.length > 0) deps.metrics.messageStatus.inc({ status: 'canceled' }, canceled.length);
+    deps.news.changed(canceled);
   }
 }
 

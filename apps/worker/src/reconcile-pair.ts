@@ -14,11 +14,13 @@ import type { Clock, Logger, Metrics } from '@tickmark/runtime';
 import type { Producers } from '@tickmark/queues';
 import type { MessageLister } from '@tickmark/twilio';
 import type { AbsenceProof } from './prove-absence.ts';
+import type { StatusNews } from './status-news.ts';
 
 export interface ReconcilePairDeps {
   db: Database;
   producers: Producers;
   lister: Pick<MessageLister, 'list' | 'close'>;
+  news?: Pick<StatusNews, 'changed'>;
   clock: Clock;
   metrics: Metrics;
   log: Logger;
@@ -80,9 +82,11 @@ async function judge(attempt: DueUnknown, verdict: ListVerdict, prove: () => Pro
 }
 
 /** What the list says of an adopted message's status goes the way of every status. */
-async function applyListed({ producers, clock }: ReconcilePairDeps, verdicts: readonly ListVerdict[]): Promise<void> {
+async function applyListed({ producers, news, clock }: ReconcilePairDeps, verdicts: readonly ListVerdict[]): Promise<void> {
   const receivedAt = clock.now().toISOString();
-  const events = verdicts.flatMap((verdict) => (verdict.kind === 'adopted' ? [listedStatusEvent(verdict.message, receivedAt)] : []));
+  const adopted = verdicts.filter((verdict) => verdict.kind === 'adopted');
+  news?.changed(adopted.map(({ id }) => id));
+  const events = adopted.map(({ message }) => listedStatusEvent(message, receivedAt));
   if (events.length > 0) await producers.addStatusEvents(events);
 }
 
@@ -116,9 +120,10 @@ function toLook({ attempt, found, candidates }: Judged): Look[] {
   return [{ id: attempt.id, attempt: attempt.attempt, looksBefore: attempt.looks, kind: found, candidates }];
 }
 
-async function addJobs({ producers, metrics, log }: ReconcilePairDeps, resent: readonly ResentMessage[]): Promise<void> {
+async function addJobs({ producers, news, metrics, log }: ReconcilePairDeps, resent: readonly ResentMessage[]): Promise<void> {
   metrics.reconciled.inc({ result: 'resent' }, resent.length);
   metrics.messageStatus.inc({ status: 'retrying' }, resent.length);
+  news?.changed(resent.map(({ id }) => id));
   try {
     await producers.addSend(resent);
   } catch (error) {

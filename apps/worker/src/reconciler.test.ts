@@ -72,7 +72,9 @@ describe('a message that was created although its answer was lost, and that no c
       const [created] = await createdOf(message);
       await waitFor(async () => (await simulator.statusOf(created?.sid ?? '')) === 'read');
       await letPass(61, message);
-      await look();
+      const told: string[] = [];
+      await look({ news: { changed: (ids) => void told.push(...ids) } });
+      expect(told).toEqual([message.id]);
       expect(await harness.row(message.id)).toMatchObject({ message_sid: created?.sid, attempts: 1 });
       await untilStatus(message.id, 'read');
       const [row] = await harness.db.sql`SELECT sid_source FROM whatsapp_messages WHERE id = ${message.id}`;
@@ -147,7 +149,9 @@ describe('a message that was not created', () => {
     await look();
     await simulator.set({ faults: [{ kind: 'reset-before-create', to: message.recipient }] });
     await letPass(240, message);
-    await look();
+    const told: string[] = [];
+    await look({ news: { changed: (ids) => void told.push(...ids) } });
+    expect(told).toEqual([message.id]);
     await waitFor(async () => (await harness.row(message.id))?.attempts === 2);
     await untilStatus(message.id, 'unknown');
     await simulator.set({});

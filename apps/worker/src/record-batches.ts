@@ -13,7 +13,7 @@ import {
   type StatusApplied,
   type WindowGuard,
 } from '@tickmark/delivery';
-import { decideOnRefusal, type StatusEvent } from '@tickmark/domain';
+import { decideOnRefusal, retryMessageId, type StatusEvent } from '@tickmark/domain';
 import { createGroupCommit, type GroupCommit, type Metrics, type Settled } from '@tickmark/runtime';
 import type { MessagesClient } from '@tickmark/twilio';
 import type { DatabaseBreaker } from './database-breaker.ts';
@@ -81,7 +81,7 @@ export function createRecordBatches(
     metrics,
   });
   const cancel = (items: CancelRequest[]) =>
-    cancelMessages(db, items).then(telling(news, (answer, at) => (answer.changed ? items[at]?.id : null)));
+    cancelMessages(db, items).then(telling(news, ({ changed }, at) => (changed ? canceledIds(items[at]) : null)));
   const cancels = createGroupCommit({ site: 'cancels', flush: cancel, metrics });
   const all = [claims, outcomes, statuses, cancels];
   return {
@@ -96,9 +96,14 @@ export function createRecordBatches(
 }
 
 /** Passes a batch's answers on, and notes the messages that they changed. @param idOf null = unchanged */
-function telling<Answer>(news: Pick<StatusNews, 'changed'>, idOf: (answer: Answer, at: number) => string | null | undefined) {
+function telling<Answer>(news: Pick<StatusNews, 'changed'>, idOf: (answer: Answer, at: number) => string | string[] | null | undefined) {
   return (settled: Settled<Answer>[]): Settled<Answer>[] => {
     news.changed(settled.flatMap((result, at) => (result.ok ? (idOf(result.value, at) ?? []) : [])));
     return settled;
   };
+}
+
+/** Either the message or its retry: of an id that has no row nothing is told. */
+function canceledIds(request: CancelRequest | undefined): string[] {
+  return request ? [request.id, retryMessageId(request.id.toLowerCase())] : [];
 }

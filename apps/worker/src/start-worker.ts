@@ -114,7 +114,10 @@ export function startWorker(given: WorkerDeps, settings: WorkerSettings): Runnin
     await deps.producers.assertQueues(watched());
   };
   const sweeper = startSweeper({ ...deps, news, reassert, onSenders: (aliases) => sending.consume(aliases) }, settings.sweepIntervalMs);
-  const reconciler = startReconciler(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs });
+  const reconciler = startReconciler(
+    { ...deps, news },
+    { concurrency: settings.reconcileConcurrency, intervalMs: settings.reconcileIntervalMs },
+  );
   const receipts = startReceipts(deps, { concurrency: settings.reconcileConcurrency, intervalMs: settings.receiptsIntervalMs });
   const cleaner = startCleaner(deps);
   const retention = retained && startRetention(retained);

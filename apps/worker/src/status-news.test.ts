@@ -1,4 +1,5 @@
 import { insertAccepted } from '@tickmark/delivery';
+import { retryMessageId, type AcceptedMessage } from '@tickmark/domain';
 import { createStatusConsumer, type ToldStatus } from '@tickmark/queues';
 import { statusEvent, waitFor } from '@tickmark/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -49,6 +50,31 @@ it('producers are told what became of their messages, without people and content
   });
   const text = JSON.stringify(consumer.told);
   for (const secret of [message.recipient.slice(-10), message.body ?? '']) expect(text).not.toContain(secret);
+  await worker.stopTaking(5_000);
+  await worker.drain();
+  await consumer.close(1_000);
+});
+
+it('producers are told of a retry that ends because its original arrived, and because it was canceled', async () => {
+  const consumer = consume();
+  const worker = harness.start();
+  const messages = [harness.message(), harness.message()];
+  await harness.producers.addIntake(messages, messages[0]!.priority);
+  const toldOf = (id: string, status: string) =>
+    waitFor(() => consumer.told.some((one) => one.id === id && one.status === status), { message: `${id} to be told as ${status}` });
+  const tell = async (id: string, rawStatus: string, errorCode: number | null) => {
+    const messageSid = String((await harness.row(id))?.message_sid);
+    await harness.producers.addStatusEvents([statusEvent({ messageId: id, attempt: 1, messageSid, rawStatus, errorCode })]);
+  };
+  for (const { id } of messages) {
+    await toldOf(id, 'queued');
+    await tell(id, 'failed', 63010);
+    await toldOf(retryMessageId(id), 'scheduled');
+  }
+  const [arrived, canceled] = messages as [AcceptedMessage, AcceptedMessage];
+  await tell(arrived.id, 'delivered', null);
+  await harness.producers.requestCancel({ id: canceled.id, producer: canceled.producer }, 5_000);
+  for (const { id } of messages) await toldOf(retryMessageId(id), 'canceled');
   await worker.stopTaking(5_000);
   await worker.drain();
   await consumer.close(1_000);

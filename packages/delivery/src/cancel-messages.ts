@@ -47,9 +47,9 @@ async function cancelRetriesOfFailed(
   db: Pick<Database, 'sql'>,
   batch: readonly CancelRequest[],
   rows: readonly CanceledRow[],
-): Promise<Set<string>> {
+): Promise<Map<string, string>> {
   const failed = batch.filter((_request, index) => ['failed', 'undelivered'].includes(rows[index]?.status ?? '')).map(({ id }) => id);
-  return failed.length === 0 ? new Set() : inTransaction(db.sql, (tx) => cancelRetriesOf(tx, failed, 'canceled'));
+  return failed.length === 0 ? new Map() : inTransaction(db.sql, (tx) => cancelRetriesOf(tx, failed, 'canceled'));
 }
 
 function keepRequests(sql: postgres.ISql, batch: readonly CancelRequest[]) {

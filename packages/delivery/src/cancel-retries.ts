@@ -10,19 +10,20 @@ type Because = 'arrived' | 'revoked' | 'canceled';
  * Audited, and safe to repeat.
  *
  * @param ids the messages that were retried
- * @returns how many retries were canceled
+ * @returns ids of the retries that were canceled
  */
-export function cancelRetries(db: Pick<Database, 'sql'>, ids: readonly string[]): Promise<number> {
-  return inTransaction(db.sql, async (tx) => (await cancelRetriesOf(tx, ids, 'arrived')).size);
+export async function cancelRetries(db: Pick<Database, 'sql'>, ids: readonly string[]): Promise<string[]> {
+  const canceled = await inTransaction(db.sql, (tx) => cancelRetriesOf(tx, ids, 'arrived'));
+  return [...canceled.values()];
 }
 
 /**
  * The same within a transaction. In a statement of its own after the one that locked the retried messages: it sees the retries that
  * others made before they let go of them.
  *
- * @returns the retried messages whose retry was canceled
+ * @returns the retried messages whose retry was canceled, each with the id of that
  */
-export async function cancelRetriesOf(tx: postgres.ISql, ids: readonly string[], because: Because): Promise<Set<string>> {
+export async function cancelRetriesOf(tx: postgres.ISql, ids: readonly string[], because: Because): Promise<Map<string, string>> {
   const canceled = await tx<{ id: string; retryOf: string }[]>`
     WITH waiting AS MATERIALIZED (
       SELECT id FROM whatsapp_messages
@@ -41,5 +42,5 @@ export async function cancelRetriesOf(tx: postgres.ISql, ids: readonly string[],
       canceled.map(({ id, retryOf }) => ({ ...entry, messageId: id, details: { [because]: retryOf } })),
     );
   }
-  return new Set(canceled.map(({ retryOf }) => retryOf));
+  return new Map(canceled.map(({ id, retryOf }) => [retryOf, id]));
 }

@@ -1,16 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import type { Task } from '@tickmark/delivery';
 import type { Command } from 'commander';
 import type { CliContext } from '../cli-context.ts';
-import { CliError } from '../cli-error.ts';
+import { followTask } from '../follow-task.ts';
 import { operatorName } from '../operator-name.ts';
 import { readRecipient, RECIPIENT_PROBLEM } from '../read-suppressions.ts';
-import { withDatabase, type Delivery } from '../with-database.ts';
-
-const LOOK_AGAIN_MS = 500;
-
-/** Workers look for tasks without a job every few seconds; when none has taken it up after this, none runs. */
-const UNTAKEN_MS_MAX = 60_000;
+import { withDatabase } from '../with-database.ts';
 
 interface EraseOptions {
   dryRun?: true;
@@ -43,27 +36,7 @@ async function erase(context: CliContext, phone: string, { dryRun, reason = 'loo
       input: { phone, dryRun: dryRun === true, reason },
       requestedBy: operatorName(by),
     });
-    context.writeError(`task ${taskId}: a worker takes it up within seconds\n`);
-    const { error, result } = await untilEnded(context, taskId, () => delivery.getTask(db, taskId));
-    if (error !== null) throw new CliError('FAILED', error);
+    const result = await followTask(context, { taskId, look: () => delivery.getTask(db, taskId) });
     context.writeOut(`${JSON.stringify(result, null, json ? undefined : 2)}\n`);
   });
-}
-
-async function untilEnded(context: CliContext, taskId: string, look: () => ReturnType<Delivery['getTask']>): Promise<Task> {
-  const startMs = performance.now();
-  for (let told = ''; ; await pause(LOOK_AGAIN_MS)) {
-    const task = await look();
-    if (task === null) throw new CliError('NOT_FOUND', `Task ${taskId} is gone.`);
-    if (task.finishedAt !== null) return task;
-    const step = Object.values(task.progress).join(' ');
-    if (step !== told) context.writeError(`${step}\n`);
-    told = step;
-    if (task.state === 'queued' && performance.now() - startMs > UNTAKEN_MS_MAX) {
-      throw new CliError(
-        'NO_WORKER',
-        `No worker has taken up task ${taskId}: start one, and it is carried out. GET /v1/tasks/${taskId} tells how far it is.`,
-      );
-    }
-  }
 }

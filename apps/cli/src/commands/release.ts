@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { CliContext } from '../cli-context.ts';
-import { postToConsole } from '../console-client.ts';
-import { followTask } from '../follow-task.ts';
+import { followConsoleTask, postToConsole } from '../console-client.ts';
 
 const answerSchema = z.looseObject({ matched: z.number(), taskId: z.string().optional() });
 
@@ -25,7 +24,7 @@ export function addReleaseCommand(program: Command, context: CliContext): void {
     if (!/^\d{1,6}$/.test(code)) command.error('error: the code is a number, such as 63062');
     if (!dryRun && !reason) command.error('error: --reason is missing: it is kept in the audit log');
     const answer = answerSchema.parse(await postToConsole(context.env, `/v1/policies/${code}/release`, { dryRun, reason }));
-    const result = answer.taskId === undefined ? null : await followTask(context, answer.taskId);
+    const result = answer.taskId === undefined ? null : await followConsoleTask(context, answer.taskId);
     context.writeOut(json ? `${JSON.stringify({ ...answer, result })}\n` : describe(code, answer.matched, result));
   });
 }
@@ -33,5 +32,5 @@ export function addReleaseCommand(program: Command, context: CliContext): void {
 function describe(code: string, matched: number, result: unknown): string {
   if (result === null) return `${matched} messages are held for ${code}\n`;
   const { released } = z.looseObject({ released: z.number() }).parse(result);
-  return `${released} of ${matched} messages wait to be sent, the others were moved meanwhile\n`;
+  return `${released} of ${matched} messages wait to be sent${released < matched ? ', the others were moved meanwhile' : ''}\n`;
 }

@@ -1,17 +1,22 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
 import type { CliContext } from '../cli-context.ts';
-import { postToConsole } from '../console-client.ts';
-import { followTask } from '../follow-task.ts';
+import { CliError } from '../cli-error.ts';
+import { followConsoleTask, postToConsole } from '../console-client.ts';
+
+const skippedSchema = z.array(z.looseObject({ id: z.string(), why: z.string() }));
 
 const choiceSchema = z.looseObject({
   taskId: z.string().optional(),
   matched: z.number(),
   toSend: z.number(),
-  skipped: z.array(z.looseObject({ id: z.string(), why: z.string() })),
+  skipped: skippedSchema,
   skippedCount: z.number(),
   complete: z.boolean(),
 });
+
+/** What the task did. */
+const madeSchema = z.looseObject({ made: z.number(), skipped: skippedSchema, skippedCount: z.number() });
 
 const FILTERS = {
   to: 'recipients',
@@ -77,7 +82,9 @@ function findComplaint(id: string | undefined, filter: Filter, { dryRun, reason,
 async function retryOne(context: CliContext, id: string, { force = false, reason, json }: RetryOptions): Promise<void> {
   const answer = await postToConsole(context.env, `/v1/messages/${encodeURIComponent(id)}/retry`, { force, reason });
   const { taskId, retryId } = z.looseObject({ taskId: z.string(), retryId: z.string() }).parse(answer);
-  const result = z.looseObject({ made: z.number() }).parse(await followTask(context, taskId));
+  const result = madeSchema.parse(await followConsoleTask(context, taskId));
+  // The task judges anew: meanwhile it may have been canceled, or its recipient suppressed.
+  if (result.made === 0) throw new CliError('NOT_RETRIED', `${id} was not sent again: ${result.skipped[0]?.why ?? 'it is gone'}.`);
   if (json) context.writeOut(`${JSON.stringify({ taskId, retryId, ...result })}\n`);
   else context.writeOut(`Sent again as ${retryId}: tickmark status ${retryId} tells what becomes of it.\n`);
 }
@@ -86,12 +93,13 @@ async function retryMany(context: CliContext, filter: Filter, options: RetryOpti
   const { dryRun = false, force = false, maxCount, reason, json } = options;
   const asked = { filter, dryRun, force, ...(maxCount !== undefined && { maxCount }), ...(reason !== undefined && { reason }) };
   const choice = choiceSchema.parse(await postToConsole(context.env, '/v1/messages/retry', asked));
-  const result = choice.taskId === undefined ? null : await followTask(context, choice.taskId);
+  const result = choice.taskId === undefined ? null : madeSchema.parse(await followConsoleTask(context, choice.taskId));
   if (json) return void context.writeOut(`${JSON.stringify({ ...choice, result })}\n`);
   const { matched, toSend, skippedCount, skipped, complete } = choice;
   const verb = dryRun ? 'would be sent again' : 'are sent again';
-  context.writeOut(`${toSend} of ${matched} messages ${verb}, ${skippedCount} are skipped\n`);
-  context.writeOut(skipped.map(({ id, why }) => `  ${id}  ${why}\n`).join(''));
+  const listed = [...skipped, ...(result?.skipped ?? [])];
+  context.writeOut(`${result?.made ?? toSend} of ${matched} messages ${verb}, ${skippedCount + (result?.skippedCount ?? 0)} are skipped\n`);
+  context.writeOut(listed.map(({ id, why }) => `  ${id}  ${why}\n`).join(''));
   if (!complete)
     context.writeError('There may be more that fit: run this again afterwards, or narrow the time with --since and --until.\n');
 }

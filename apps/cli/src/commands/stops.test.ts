@@ -180,6 +180,15 @@ describe('tickmark pause --list', () => {
     ]);
   });
 
+  it('shows the senders that wait for their state as well', async () => {
+    await db.sql`UPDATE senders SET state = 'paused' WHERE alias = 'support'`;
+    const { out, err } = await run(['pause', '--list'], env);
+    const listed = JSON.parse((await run(['pause', '--list', '--json'], env)).out) as unknown;
+    await db.sql`UPDATE senders SET state = 'active'`;
+    expect([out, err]).toEqual([expect.stringMatching(/^sender "support" {2}.*state.*paused/), '']);
+    expect(listed).toEqual([{ scope: 'sender', target: 'support', source: 'state' }]);
+  });
+
   it('says so when nothing is', async () => {
     expect(await run(['pause', '--list'], env)).toEqual({ code: 0, out: '', err: 'Nothing is stopped.\n' });
   });

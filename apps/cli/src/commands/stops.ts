@@ -66,8 +66,10 @@ function findComplaint(scope: Scope | undefined, target: string | undefined, rea
 async function listStopped(context: CliContext, { json }: StopOptions): Promise<void> {
   await withDatabase(context, async (db, delivery) => {
     const stops = await delivery.listStops(db);
-    context.writeOut(json ? toJson(stops) : stops.map(describeStop).join(''));
-    if (stops.length === 0) context.writeError('Nothing is stopped.\n');
+    const paused = (await delivery.listSenders(db)).filter(({ state }) => state === 'paused');
+    const byState = paused.map(({ alias }) => ({ scope: 'sender', target: alias, source: 'state' }));
+    context.writeOut(json ? toJson([...stops, ...byState]) : [...stops.map(describeStop), ...paused.map(describePaused)].join(''));
+    if (stops.length + paused.length === 0) context.writeError('Nothing is stopped.\n');
   });
 }
 
@@ -76,6 +78,9 @@ function describeStop({ scope, target, source, errorCode, reason, actor, openedA
   const end = until === null ? 'until it is resumed or repaired' : `until ${until.toISOString()}`;
   return `${describe({ scope, target })}  since ${openedAt.toISOString()}  ${end}  ${cause}\n`;
 }
+
+const describePaused = ({ alias }: { alias: string }) =>
+  `${describe({ scope: 'sender', target: alias })}  until its state is active  its state in the table senders is "paused": POST /v1/senders\n`;
 
 async function pauseSending(context: CliContext, { stop, actor, reason, json }: StopRequest): Promise<void> {
   await withDatabase(context, async (db, delivery) => {
@@ -143,7 +148,7 @@ function assertSender(senders: readonly { alias: string }[], alias: string): voi
   throw new CliError('UNKNOWN_SENDER', `There is no sender "${alias}". Known senders: ${known === '' ? 'none' : known}.`);
 }
 
-function describe({ scope, target }: StopTarget): string {
+function describe({ scope, target }: Pick<StopTarget, 'scope' | 'target'>): string {
   return scope === 'all' ? 'all sending' : `${scope} "${target}"`;
 }
 
