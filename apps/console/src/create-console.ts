@@ -38,7 +38,7 @@ export async function createConsole({ db, producers, metrics, log }: ConsoleDeps
   const server = await createServer({ log, metrics, ready: readiness, version: VERSION, trustProxy: settings.trustProxy });
   await registerOpenApi(server, { title: 'Tickmark console', version: VERSION });
   const authenticator = await createAuthenticator(server, { keys: settings.apiKeys });
-  addMessageListRoute(server, { db, log, authenticator });
+  addMessageListRoute(server, { db, log, authenticator, producers: () => settings.apiKeys().map(({ name }) => name) });
   addMessageRoutes(server, { db, authenticator });
   addMetricsRoutes(server, { db, authenticator });
   addErrorRoutes(server, { authenticator });

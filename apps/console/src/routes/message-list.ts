@@ -59,7 +59,10 @@ scope send sees its own messages alone, and none when it names another producer.
 streamed (limit says nothing then); a stream that breaks off was not completed.`;
 
 /** Lists, look-ups by idempotency key, exports. */
-export function addMessageListRoute(server: HttpServer, { db, log, authenticator }: MessageRoutesOptions & { log: Logger }): void {
+export function addMessageListRoute(
+  server: HttpServer,
+  { db, log, authenticator, producers }: MessageRoutesOptions & { log: Logger; producers: () => readonly string[] },
+): void {
   server.get(
     '/v1/messages',
     {
@@ -84,8 +87,9 @@ export function addMessageListRoute(server: HttpServer, { db, log, authenticator
     async (request, reply) => {
       const { idempotencyKey, limit, cursor, ...filter } = request.query;
       if (idempotencyKey !== undefined) {
-        const producer = filter.producer?.[0] ?? request.producer;
-        return { items: await findByKey(db, request.apiKey, producer, idempotencyKey) };
+        const others = ownProducer(request.apiKey) === null ? producers() : [];
+        const names = filter.producer ?? [request.producer, ...others];
+        return { items: await findByKey(db, request.apiKey, names, idempotencyKey) };
       }
       const format = chooseExportFormat(request.headers.accept);
       const read = (after: MessagePosition | null, items: number) => readPage(db, request.apiKey, filter, after, items);
@@ -100,14 +104,19 @@ export function addMessageListRoute(server: HttpServer, { db, log, authenticator
   );
 }
 
-async function findByKey(db: Database, identity: ApiKeyIdentity | null, producer: string, idempotencyKey: string) {
-  const id = messageIdFor(producer, idempotencyKey);
-  if (id === null) {
-    const message = 'after the prefix id: comes the UUID of a message';
-    throw new AppError('VALIDATION_FAILED', `Correct idempotencyKey: ${message}.`, { details: [{ path: 'idempotencyKey', message }] });
+/** Whoever asks for somebody else rarely knows under whose name it was sent: the first name under which there is one counts. */
+async function findByKey(db: Database, identity: ApiKeyIdentity | null, names: readonly string[], idempotencyKey: string) {
+  const ids = new Set(names.map((name) => messageIdFor(name, idempotencyKey)));
+  for (const id of ids) {
+    if (id === null) {
+      const message = 'after the prefix id: comes the UUID of a message';
+      throw new AppError('VALIDATION_FAILED', `Correct idempotencyKey: ${message}.`, { details: [{ path: 'idempotencyKey', message }] });
+    }
+    // oxlint-disable-next-line no-await-in-loop -- the first that is found counts
+    const message = await findVisibleMessage(db, identity, id);
+    if (message) return [message];
   }
-  const message = await findVisibleMessage(db, identity, id);
-  return message ? [message] : [];
+  return [];
 }
 
 /** What of the filter the key may see. */
