@@ -47,4 +47,4 @@ export async function followTask(
 }
 
 const describeProgress = (progress: Record<string, unknown>) =>
-  Object.entries(progress).map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
+  Object.entries(progress).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
