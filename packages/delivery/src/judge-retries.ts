@@ -8,7 +8,8 @@ import { formsOf } from './recipient-forms.ts';
  *
  * - `not_found`. · `delivered`: or read. · `contradicted`: told to have arrived and to have failed. · `unknown`: it is resolved, not retried.
  * - `not_failed`: waiting, on its way, sent, canceled or suppressed. · `not_ours`: others sent it, or its row was lost.
- * - `already_retried`: it has its retry, which may be retried in its turn. · `content_removed`: there is nothing left to send.
+ * - `already_retried`: it has its retry, which may be retried in its turn. · `retry_canceled`: it had one, which was canceled.
+ * - `content_removed`: there is nothing left to send.
  * - `is_retry`: somebody named a filter, and this is a retry itself; by its id it may be sent again.
  * - `canceled`: its producer asked for that. · `suppressed`: its recipient must not be written to.
  */
@@ -20,6 +21,7 @@ export const RETRY_SKIPS = [
   'not_failed',
   'not_ours',
   'already_retried',
+  'retry_canceled',
   'is_retry',
   'content_removed',
   'canceled',
@@ -95,6 +97,7 @@ function findObstacle(sql: postgres.ISql) {
     WHEN m.status = 'unknown' THEN 'unknown'
     WHEN m.status NOT IN ('failed', 'undelivered', 'expired') THEN 'not_failed'
     WHEN m.origin NOT IN ('api', 'retry') OR m.producer IS NULL OR m.sender IS NULL OR m.sender_address IS NULL THEN 'not_ours'
+    WHEN EXISTS (SELECT FROM whatsapp_messages r WHERE r.retry_of = m.id AND r.status = 'canceled') THEN 'retry_canceled'
     WHEN EXISTS (SELECT FROM whatsapp_messages r WHERE r.retry_of = m.id) THEN 'already_retried'
     WHEN m.recipient IS NULL OR m.redacted_at IS NOT NULL OR COALESCE(m.body, m.content_sid, m.media_url) IS NULL THEN 'content_removed'
     WHEN (SELECT true FROM cancel_requests c WHERE c.message_id IN (m.id, m.retry_of) AND c.producer = m.producer LIMIT 1) THEN 'canceled'

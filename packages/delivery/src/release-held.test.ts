@@ -29,6 +29,12 @@ describe('a release of held messages', () => {
     expect([await statusOf(named), await statusOf(other), await statusOf(waiting.id)]).toEqual(['retrying', 'held', 'accepted']);
   });
 
+  it('of named ones leaves alone those that are held for another code by now', async () => {
+    const [still, other] = [await hold(63013), await hold(63016)];
+    expect(await release({ ids: [still, other], code: 63013 })).toEqual({ matched: 1, released: 1 });
+    expect(await statusOf(other)).toBe('held');
+  });
+
   it('that is a dry run counts and changes nothing', async () => {
     const id = await hold(63014);
     const before = await room.row(id);

@@ -6,8 +6,8 @@ import { writeAudit } from './write-audit.ts';
 const PAGE_ROWS = 1_000;
 
 export interface ReleaseHeldInput {
-  /** All that is held for an error code, or certain messages. */
-  which: { code: number } | { ids: readonly string[] };
+  /** All that is held for an error code, certain messages, or those of them that are still held for that code. */
+  which: { code: number; ids?: readonly string[] } | { ids: readonly string[] };
   /** True = only count. */
   dryRun: boolean;
   actor: string;
@@ -35,7 +35,7 @@ export async function releaseHeld(db: Pick<Database, 'sql'>, { which, dryRun, ac
   for (let from = 0; from < held.length; from += PAGE_ROWS) {
     const page = held.slice(from, from + PAGE_ROWS);
     released += await inTransaction(db.sql, async (tx) => {
-      const rows = await releaseRows(tx, page);
+      const rows = await releaseRows(tx, page, 'code' in which ? which.code : null);
       // The attempts tell one release of a message from the next one.
       const entry = { actor, action: 'held_released', reason };
       const entries = rows.map(({ id, ...details }) => ({ ...entry, messageId: id, details }));
@@ -54,18 +54,21 @@ export async function findHeld(db: Pick<Database, 'sql'>, which: ReleaseHeldInpu
       SELECT id FROM whatsapp_messages
       -- The words of the partial index, which holds the held rows only.
       WHERE open_status IN ('held') AND message_sid IS NULL
-        AND ${'code' in which ? sql`error_code = ${which.code}` : sql`id = ANY (${[...which.ids]}::uuid[])`}
+        ${'code' in which ? sql`AND error_code = ${which.code}` : sql``}
+        ${which.ids ? sql`AND id = ANY (${[...which.ids]}::uuid[])` : sql``}
       ORDER BY id`,
   );
   return rows.map(({ id }) => id);
 }
 
-function releaseRows(tx: postgres.ISql, ids: readonly string[]) {
+function releaseRows(tx: postgres.ISql, ids: readonly string[], code: number | null) {
   return tx<{ id: string; code: number | null; attempts: number }[]>`
     WITH locked AS MATERIALIZED (
       -- In key order, so that two batches with the same rows wait for each other instead of for ever.
       SELECT id FROM whatsapp_messages
       WHERE id = ANY (${[...ids]}::uuid[]) AND status = 'held' AND message_sid IS NULL
+        -- One that was released, tried and held again meanwhile is not what the operator looked at.
+        AND (${code}::int IS NULL OR error_code = ${code})
       ORDER BY id FOR NO KEY UPDATE
     )
     UPDATE whatsapp_messages m SET status = 'retrying', due_at = now(), updated_at = now()

@@ -162,6 +162,13 @@ describe('is skipped, with its reason', () => {
     expect((await retry(ids, { force: true })).result).toEqual({ matched: 4, toSend: 4, made: 4, skipped: [] });
   });
 
+  it('what had a retry that was canceled, which cannot be retried in its turn', async () => {
+    const { id } = await fail();
+    await retry([id]);
+    await room.db.sql`UPDATE whatsapp_messages SET status = 'canceled', rank = 50 WHERE id = ${retryMessageId(id)}`;
+    expect((await retry([id], { force: true })).result.skipped).toEqual([{ id, why: 'retry_canceled' }]);
+  });
+
   it('what is not there', async () => {
     const id = retryMessageId('0b6d1f4e-52b7-4f0a-8f0e-2f8a8f6f0c11');
     expect((await retry([id])).result).toEqual({ matched: 1, toSend: 0, made: 0, skipped: [{ id, why: 'not_found' }] });

@@ -27,6 +27,7 @@ const OBSTACLES = {
   not_ours: 'It was not sent through this system, so its content is not known here: send a new message.',
   already_retried: 'It was sent again already: retriedBy of the message names its retry, which may be retried in its turn.',
   is_retry: 'It is a retry itself: ask for it by its id.',
+  retry_canceled: 'Its retry was canceled, and there is no second one: send a new message if it has to be.',
   content_removed: 'Its content was removed after its retention: send a new message.',
   canceled: 'Its producer canceled it: send a new message if it has to be.',
   suppressed: 'Its recipient must not be written to: see GET /v1/suppressions.',

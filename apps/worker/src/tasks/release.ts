@@ -11,7 +11,7 @@ export const releaseMessages: TaskHandler = async ({ db, news, metrics, log }, {
   let released = 0;
   for (let from = 0; from < ids.length; from += PAGE_ROWS) {
     signal.throwIfAborted();
-    const which = { ids: ids.slice(from, from + PAGE_ROWS) };
+    const which = { ids: ids.slice(from, from + PAGE_ROWS), code };
     const page = await releaseHeld(db, { which, dryRun: false, actor: requestedBy, reason });
     released += page.released;
     news.changed(which.ids);
