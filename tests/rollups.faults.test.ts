@@ -1,10 +1,9 @@
 // Rollups of messages whose callbacks come late, twice and contradict each other, while folds are killed, against a recomputation from the log.
-import { randomInt } from 'node:crypto';
 import { applyStatuses, createDatabase, foldDeliveryMetrics, getPlatformDeliveryMetrics, type Database } from '@tickmark/delivery';
 import { newMessageId, percentileOf, SKETCH_ERROR, type StatusEvent } from '@tickmark/domain';
 import { randomPhone, randomSid, statusEvent, testDatabase } from '@tickmark/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fullOrReduced } from './support/counts.ts';
+import { chooseSeed, fullOrReduced, seededRandom } from './support/counts.ts';
 import { recomputeMetrics, STAGES, type Recomputed } from './support/recompute-metrics.ts';
 
 const MESSAGES = fullOrReduced(100_000, 4_000);
@@ -17,10 +16,16 @@ const WRITERS = 3;
 const TRIES_MAX = 20;
 const FOLDERS_NAME = 'tickmark-rollups-fold';
 
+const seed = chooseSeed();
+const random = seededRandom(seed);
+/** From 0 up to but not including `end`. */
+const randomBelow = (end: number) => random.between(0, end - 1);
+
 let db: Database;
 let folders: Database;
 let drop: () => Promise<void>;
 beforeAll(async () => {
+  console.log(`seed ${seed}: TICKMARK_TEST_SEED=${seed} repeats it`);
   const database = await testDatabase();
   drop = database.drop;
   db = createDatabase({ url: database.url, prepare: true, max: WRITERS + 2, applicationName: 'tickmark-rollups-test' });
@@ -40,15 +45,15 @@ interface Message {
 
 it(`rollups of ${MESSAGES} messages equal a recomputation from the exported log, and percentiles are as near as promised`, async () => {
   const messages = Array.from({ length: MESSAGES }, (): Message => {
-    const sender = SENDERS[randomInt(SENDERS.length)] ?? '';
-    return { id: newMessageId(), sid: randomSid(), sender, createdAt: START_MS + randomInt(SPAN_MS) };
+    const sender = SENDERS[randomBelow(SENDERS.length)] ?? '';
+    return { id: newMessageId(), sid: randomSid(), sender, createdAt: START_MS + randomBelow(SPAN_MS) };
   });
   const { folds, killed } = await whileFolding(async () => {
     await insertAll(messages);
     const told = messages.map(tellOf);
-    await applyAll(shuffle(told.flatMap(({ first }) => first)));
+    await applyAll(random.shuffled(told.flatMap(({ first }) => first)));
     // Repeated with a later time, when the first one is in the log: Twilio sends a callback again that was not answered.
-    await applyAll(shuffle(told.flatMap(({ again }) => again)));
+    await applyAll(random.shuffled(told.flatMap(({ again }) => again)));
     await db.sql`
       UPDATE whatsapp_messages SET status = 'failed', rank = 50, error_code = 21211, failed_at = now()
       WHERE message_sid IS NULL AND get_byte(uuid_send(id), 15) < 128`;
@@ -95,29 +100,24 @@ function tellOf(message: Message, index: number): { first: StatusEvent[]; again:
   let at = message.createdAt;
   const isStranger = index % 200 === 1;
   const event = (rawStatus: string, errorCode: number | null = null): StatusEvent => {
-    at += Math.floor(20 * 10 ** (Math.random() * 5));
+    at += Math.floor(20 * 10 ** (random.next() * 5));
     const named = isStranger
       ? { messageSid: randomSid(), from: `whatsapp:+49301234${index % 3}` }
       : { messageSid: message.sid, messageId: message.id, attempt: 1 };
     return statusEvent({ ...named, rawStatus, errorCode, receivedAt: new Date(at).toISOString() });
   };
-  const failure = () => event(randomInt(2) === 0 ? 'failed' : 'undelivered', CODES[randomInt(CODES.length)] ?? null);
-  const first = [event('queued'), event('sent')].filter(() => randomInt(8) > 0);
-  const fate = randomInt(10);
+  const failure = () => event(randomBelow(2) === 0 ? 'failed' : 'undelivered', CODES[randomBelow(CODES.length)] ?? null);
+  const first = [event('queued'), event('sent')].filter(() => randomBelow(8) > 0);
+  const fate = randomBelow(10);
   if (fate < 6) first.push(event('delivered'));
   if (fate < 4) first.push(event('read'));
   if (fate === 5 || fate > 6) first.push(failure());
   if (fate === 9) first.push(failure());
   const again = first
-    .filter(() => randomInt(5) === 0)
-    .map((told) => ({ ...told, receivedAt: new Date(at + randomInt(1, 90_000)).toISOString() }));
+    .filter(() => randomBelow(5) === 0)
+    .map((told) => ({ ...told, receivedAt: new Date(at + random.between(1, 89_999)).toISOString() }));
   // The very same one twice: a job that was carried out again.
-  return { first: randomInt(5) === 0 ? [...first, ...first.slice(0, 1)] : first, again };
-}
-
-function shuffle<T>(items: readonly T[]): T[] {
-  const placed = items.map((item) => ({ item, place: Math.random() }));
-  return placed.toSorted((a, b) => a.place - b.place).map(({ item }) => item);
+  return { first: randomBelow(5) === 0 ? [...first, ...first.slice(0, 1)] : first, again };
 }
 
 /** As a worker does: what waited too long for a row of another batch is given again. */
@@ -135,7 +135,7 @@ async function applyAll(events: readonly StatusEvent[]): Promise<void> {
   let next = 0;
   const write = async () => {
     while (next < events.length) {
-      const batch = events.slice(next, (next += randomInt(20, 200)));
+      const batch = events.slice(next, (next += random.between(20, 199)));
       await applyBatch(batch);
     }
   };
@@ -157,7 +157,7 @@ async function foldAndKill(signal: AbortSignal): Promise<{ folds: number; killed
       () => (folds += 1),
       () => (killed += 1),
     );
-    if (randomInt(4) === 0) {
+    if (randomBelow(4) === 0) {
       await db.sql`
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ${FOLDERS_NAME} AND datname = current_database() AND state <> 'idle'`;
     }
