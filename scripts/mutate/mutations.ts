@@ -34,7 +34,7 @@ export const MUTATIONS: readonly Mutation[] = [
         replace: `CREATE INDEX "whatsapp_messages_created" ON "whatsapp_messages" USING btree ("created_at") WHERE rank < 0;`,
       },
     ],
-    noticedBy: ['tests/plans.test.ts'],
+    noticedBy: ['tests/plans.faults.test.ts'],
   },
   {
     name: 'claim guard: a row that is claimed already, or whose outcome is known, is claimed again',

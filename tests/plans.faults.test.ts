@@ -31,15 +31,20 @@ import { createLogger } from '@tickmark/runtime';
 import { randomSid, statusEvent, testDatabase, testFolder } from '@tickmark/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fillTables } from '../bench/rows/scale/fill-tables.ts';
+import { fullOrReduced } from './support/counts.ts';
 import { watchPlans, type PlanNode, type WatchedServer } from './support/watch-plans.ts';
 
-const MESSAGES = 20_000;
+/** With three log rows each. */
+const MESSAGES = fullOrReduced(200_000, 20_000);
+/** How often the rows are there of which a share of all is meant. */
+const SCALE = MESSAGES / 20_000;
 const SENDERS = 4;
-/** Some thirty messages are older than the period of the cleanup. */
+/** One message in four hundred is older than the period of the cleanup. */
 const ROW_DAYS = 31;
 const DAYS = ROW_DAYS + 0.08;
 const BIG_TABLES = ['whatsapp_messages', 'message_status_logs', 'message_delivery_metrics'];
 const HOUR_MS = 3_600_000;
+const WEEK_HOURS_MAX = 8 * 24;
 const daysAgo = (days: number) => new Date(Date.now() - days * 24 * HOUR_MS);
 
 let server: WatchedServer;
@@ -61,8 +66,8 @@ beforeAll(async () => {
       LATERAL (SELECT id, claim_token FROM whatsapp_messages WHERE open_status = 'sending' ORDER BY id LIMIT 1) AS s
     WHERE m.status = 'delivered' AND m.attempts = 1 ORDER BY m.created_at DESC LIMIT 1`;
   known = row as typeof known;
-  await rebuildDeliveryMetrics(db, { since: daysAgo(2) });
-}, 120_000);
+  await rebuildDeliveryMetrics(db, { since: daysAgo(DAYS) });
+}, 300_000);
 afterAll(async () => {
   await db.close();
   await server.close();
@@ -175,10 +180,10 @@ const ASKED: Record<string, Asked> = {
     rowsMax: 51,
   },
   'the list of the messages that failed': {
-    ask: () => list({ status: ['failed', 'undelivered'] }),
+    ask: () => listMessages({ db }, { filter: { status: ['failed', 'undelivered'] }, after: null, limit: 50, rowsLookedAtMax: 1_000 }),
     indexes: ['whatsapp_messages_created', RETRIED_BY],
-    // The 10,000 that one page may look at, and the end of its walk, which is read from the index alone.
-    rowsMax: 20_000,
+    // Those that one page may look at, and the end of its walk, which is read from the index alone.
+    rowsMax: 2_051,
   },
   'the list of the held messages': { ask: () => list({ status: ['held'] }), indexes: ['whatsapp_messages_held', RETRIED_BY], rowsMax: 50 },
   'platform metrics of a day': {
@@ -186,23 +191,23 @@ const ASKED: Record<string, Asked> = {
     indexes: ['message_delivery_metrics_hour_sender_pk'],
     rowsMax: 26 * SENDERS,
   },
-  'platform metrics of a month': {
-    ask: () => getPlatformDeliveryMetrics({ db }, { since: daysAgo(31), bucket: 'day' }),
+  'platform metrics of a week': {
+    ask: () => getPlatformDeliveryMetrics({ db }, { since: daysAgo(7), bucket: 'day' }),
     indexes: ['message_delivery_metrics_hour_sender_pk'],
-    // Only so many hours are there.
-    rowsMax: 50 * SENDERS,
+    // Of the hours of a month.
+    rowsMax: WEEK_HOURS_MAX * SENDERS,
   },
-  'metrics of a recipient over a month': {
-    ask: async () => getPhoneDeliveryMetrics({ db }, { phone: known.recipient, since: daysAgo(31), bucket: 'day' }),
+  'metrics of a recipient over a week': {
+    ask: async () => getPhoneDeliveryMetrics({ db }, { phone: known.recipient, since: daysAgo(7), bucket: 'day' }),
     indexes: ['whatsapp_messages_recipient', 'message_delivery_metrics_hour_sender_pk'],
     // Asked as a sender, it is looked for among the hours of all senders.
-    rowsMax: 50 + 50 * SENDERS,
+    rowsMax: 50 + WEEK_HOURS_MAX * SENDERS,
   },
   'the completeness of the receipts of a day': {
     ask: () => getReceiptCompleteness({ db }),
     indexes: ['whatsapp_messages_created'],
     // Those of the day, counted and listed: some 650 of 20,000.
-    rowsMax: 2_000,
+    rowsMax: 2_000 * SCALE,
   },
   'the cleanup of what is older than its period': {
     ask: () =>
@@ -211,7 +216,7 @@ const ASKED: Record<string, Asked> = {
         { rowDays: ROW_DAYS, bodyDays: ROW_DAYS, pauseRatio: 0 },
       ),
     indexes: ['whatsapp_messages_created', 'whatsapp_messages_pkey', 'message_status_logs_once'],
-    rowsMax: 2_000,
+    rowsMax: 1_000 * SCALE,
   },
 };
 
