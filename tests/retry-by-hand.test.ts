@@ -182,6 +182,7 @@ describe('a single retry', () => {
     expect(await ended(json.taskId)).toMatchObject({ state: 'done', result: { made: 1 } });
     await waitFor(async () => (await worker.row(json.retryId))?.status === 'queued');
     expect((await console.get(`/v1/messages/${failed.id}`)).json).toMatchObject({ retriedBy: json.retryId });
+    expect((await console.get(`/v1/messages/${json.retryId}`)).json.timeline[0]).toMatchObject({ status: 'accepted', source: 'boss' });
     const again = await act(`/v1/messages/${failed.id}/retry`, { reason });
     expect(again).toMatchObject({ status: 409, error: { code: 'MESSAGE_NOT_RETRYABLE', details: { why: 'already_retried' } } });
     const refused = await act(`/v1/messages/${permanent.id}/retry`, { reason });

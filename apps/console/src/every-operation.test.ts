@@ -57,6 +57,33 @@ describe('every route', () => {
     }
   });
 
+  it('refuses a parameter that no store can hold, or that is no such time', async () => {
+    const years = ['0000-01-01T00:00:00Z', '9999-12-31T23:59:59-23:59'];
+    const cursors = [
+      ...years.map((time) => [time, randomUUID()]),
+      ['\0', '\0'],
+      [years[0], 'a', 'b', 'all'],
+      ['2026-01-01T00:00:00Z', '\0', 'b', 'all'],
+    ];
+    const bad: Record<string, string[]> = {
+      since: years,
+      until: years,
+      cursor: cursors.map((position) => Buffer.from(JSON.stringify(position)).toString('base64url')),
+    };
+    // The routes of the metrics look after themselves.
+    const reads = operations.filter(({ method, template }) => method === 'GET' && !template.startsWith('/v1/metrics'));
+    for (const { template, operation } of reads) {
+      for (const { name, in: place } of operation.parameters ?? []) {
+        for (const value of ['\0', ...(bad[name] ?? [])]) {
+          const { status } = await app.get(place === 'query' ? `${template}?${name}=${encodeURIComponent(value)}` : fill(template, '%00'));
+          expect([template, name, value, status]).toEqual([template, name, value, expect.toSatisfy((one) => one >= 200 && one < 500)]);
+          if (value !== '\0') expect([template, name, value, status]).toEqual([template, name, value, 400]);
+        }
+      }
+    }
+    expect(await app.post('/v1/senders/%00', { mps: 1 })).toMatchObject({ status: 400 });
+  });
+
   it("shows a sending key no other producer's message", async () => {
     const foreign = await app.insert({ producer: 'shop' });
     const open = operations.filter(({ scopes }) => scopes.includes('send'));

@@ -1,7 +1,7 @@
 import type { MessageFilter } from '@tickmark/delivery';
 import { MESSAGE_STATUSES, normalizeRecipient, storableText, type MessageStatus } from '@tickmark/domain';
 import { z } from 'zod';
-import { recipientParam, repeatable, timeParam } from './query-params.ts';
+import { digits, recipientParam, repeatable, timeParam } from './query-params.ts';
 
 const STATUSES = Object.keys(MESSAGE_STATUSES) as [MessageStatus, ...MessageStatus[]];
 
@@ -15,7 +15,7 @@ const senderParam = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const code = z.coerce.number().int().min(1).max(999_999);
+const code = digits(z.number('a code is a number, such as 63016').min(1).max(999_999));
 
 /** Which messages are meant, as parameters of a query. */
 export const messageFilterParams = {

@@ -40,17 +40,24 @@ export async function getMessageDeliveryStatus(
   if (row === null) return null;
   const [attempts, audits, retries, endings] = await Promise.all([
     db.orm.select().from(messageAttempts).where(eq(messageAttempts.messageId, row.id)),
-    db.orm.select().from(auditLog).where(eq(auditLog.messageId, row.id)),
+    db.orm
+      .select()
+      .from(auditLog)
+      .where(inArray(auditLog.messageId, [row.id, ...(row.retryOf === null ? [] : [row.retryOf])])),
     db.orm.select({ id: whatsappMessages.id }).from(whatsappMessages).where(eq(whatsappMessages.retryOf, row.id)),
     findEndings(db, row),
   ]);
+  const own = audits.filter(({ messageId }) => messageId === row.id);
+  const asked = audits.find(
+    ({ action, details }) => action === 'message_retried' && (details as { retry?: unknown } | null)?.retry === row.id,
+  );
   // By sid, not by message id: the log has one index only, and every line of a message has one of its sids.
   const sids = [row, ...attempts].flatMap(({ messageSid }) => (messageSid === null ? [] : [messageSid]));
   const logs = await db.orm.select().from(messageStatusLogs).where(inArray(messageStatusLogs.messageSid, sids));
   return {
     ...describeSummary({ ...row, retriedBy: retries[0]?.id ?? null }, describeError),
     content: describeContent(row),
-    timeline: buildTimeline({ row, attempts, logs, audits, endings }),
+    timeline: buildTimeline({ row, attempts, logs, audits: own, endings, retriedBy: asked?.actor ?? null }),
   };
 }
 

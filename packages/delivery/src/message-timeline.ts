@@ -23,6 +23,8 @@ interface TimelineRows {
   logs: readonly StatusLog[];
   audits: readonly (typeof auditLog.$inferSelect)[];
   endings: readonly TimelineEntry[];
+  /** Of a retry that somebody asked for, who it was: it is due at once, one of the system's later. */
+  retriedBy: string | null;
 }
 
 /** What happened to a message, oldest first; what happened in the same millisecond in the order of a message's life. */
@@ -31,10 +33,17 @@ export function buildTimeline(rows: TimelineRows): TimelineEntry[] {
   return entries.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
-function acceptance({ row }: TimelineRows): TimelineEntry[] {
+function acceptance({ row, retriedBy }: TimelineRows): TimelineEntry[] {
   if (row.origin === 'retry') {
     return [
-      { at: row.createdAt.toISOString(), kind: 'accepted', status: 'scheduled', errorCode: null, attempt: null, source: SYSTEM_ACTOR },
+      {
+        at: row.createdAt.toISOString(),
+        kind: 'accepted',
+        status: retriedBy === null ? 'scheduled' : 'accepted',
+        errorCode: null,
+        attempt: null,
+        source: retriedBy ?? SYSTEM_ACTOR,
+      },
     ];
   }
   if (row.acceptedAt === null) return [];

@@ -19,7 +19,11 @@ describe('GET /v1/errors/:code', () => {
     expect([status, json]).toEqual([200, { ...describeError(63999), known: false }]);
   });
 
-  it.each(['abc', '-1', '6.3', '99999999999999999999'])('refuses %s', async (code) => {
+  it('knows no code of ten digits and more', async () => {
+    expect(await app.get('/v1/errors/1234567890')).toMatchObject({ status: 200, json: { code: 1_234_567_890, known: false } });
+  });
+
+  it.each(['abc', '-1', '6.3', '63016.0', '1e3', '0x1f', '%20', '99999999999999999999'])('refuses %s', async (code) => {
     expect(await app.get(`/v1/errors/${code}`)).toMatchObject({ status: 400, json: { error: { code: 'VALIDATION_FAILED' } } });
   });
 });

@@ -2,6 +2,7 @@ import { getErrorDescription } from '@tickmark/delivery';
 import { ERROR_CLASSES, RETRY_DECISIONS, searchErrors } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
+import { digits } from '../query-params.ts';
 
 const errorSchema = z
   .object({
@@ -16,7 +17,7 @@ const errorSchema = z
   .meta({ title: 'Error' });
 
 const paramsSchema = z.object({
-  code: z.coerce.number('a code is a number, such as 63016').int().min(0).max(999_999_999).describe('error code of Twilio'),
+  code: digits(z.number('a code is a number, such as 63016').min(0)).describe('error code of Twilio'),
 });
 
 const querySchema = z.strictObject({

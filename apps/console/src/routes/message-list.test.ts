@@ -89,6 +89,19 @@ describe('GET /v1/messages', () => {
     expect(csv.text.trimEnd().split('\r\n')).toHaveLength(1);
   });
 
+  it('finds a Mexican number in both of its forms, once', async () => {
+    const digits = randomPhone().slice(-10);
+    const { id } = await app.insert({ recipient: `whatsapp:+521${digits}` });
+    for (const query of [`to=+52${digits}`, `to=+521${digits}`, `to=+52${digits}&to=+521${digits}`]) expect(await ids(query)).toEqual([id]);
+  });
+
+  it('goes on over many messages of others until it finds something', async () => {
+    const { id } = await app.insert({ producer: 'quiet' });
+    await app.db.sql`UPDATE whatsapp_messages SET created_at = now() - interval '1 day' WHERE id = ${id}`;
+    await fill(randomUUID(), 10_050);
+    expect(await ids('producer=quiet')).toEqual([id]);
+  });
+
   it('says what to do when the database takes too long', async () => {
     const answer = await app.db.sql.begin(async (tx) => {
       await tx`LOCK TABLE whatsapp_messages IN ACCESS EXCLUSIVE MODE`;

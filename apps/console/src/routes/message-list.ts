@@ -1,5 +1,5 @@
 import { listMessages, type Database, type MessageFilter, type MessagePage, type MessagePosition } from '@tickmark/delivery';
-import { AppError, messageIdFor } from '@tickmark/domain';
+import { AppError, messageIdFor, storableText } from '@tickmark/domain';
 import type { ApiKeyIdentity, HttpServer } from '@tickmark/http';
 import type { Logger } from '@tickmark/runtime';
 import { z } from 'zod';
@@ -9,13 +9,16 @@ import { chooseExportFormat, EXPORT_PAGE_ITEMS, EXPORT_TYPES, exportMessages } f
 import { messageFilterParams } from '../message-filter-schema.ts';
 import { messageSchema, messageSummarySchema } from '../message-schema.ts';
 import { ownProducer } from '../own-producer.ts';
-import { limitParam } from '../query-params.ts';
+import { cursorTime, limitParam } from '../query-params.ts';
 import { findVisibleMessage, type MessageRoutesOptions } from './messages.ts';
 
-const positionSchema = z.tuple([z.iso.datetime(), z.uuid()]).transform(([createdAt, id]) => ({ createdAt: new Date(createdAt), id }));
+const positionSchema = z.tuple([cursorTime, z.uuid()]).transform(([createdAt, id]) => ({ createdAt: new Date(createdAt), id }));
 
 /** A stream may be silent for so long: while it looks for something rare, or while its reader rests. */
 const EXPORT_SILENCE_MS_MAX = 60_000;
+
+/** How long one request goes on over messages that do not fit before it answers an empty page. */
+const SEARCH_MS_MAX = 2_000;
 
 /** What may stand beside an idempotency key: it names one message. */
 const BESIDE_KEY = new Set(['idempotencyKey', 'producer', 'limit']);
@@ -25,10 +28,7 @@ const querySchema = z
     ...messageFilterParams,
     limit: limitParam,
     cursor: cursorParam(positionSchema).optional(),
-    idempotencyKey: z
-      .string()
-      .min(1)
-      .max(255)
+    idempotencyKey: storableText(255)
       .optional()
       .describe('the key that the message was sent with; beside it only producer, your own unless told'),
   })
@@ -53,8 +53,8 @@ const answerSchema = z.union([
 /** A text for whoever asks; for us a stream, which no serializer touches. */
 const streamSchema = z.string() as z.ZodType;
 
-const DESCRIPTION = `The newest first. Every parameter narrows the list; of a repeated one any value counts. A page looks at 10,000 messages at most:
-of something rare it may hold fewer items than limit, even none, and still have a nextCursor; the list ends where nextCursor is null. A key with the
+const DESCRIPTION = `The newest first. Every parameter narrows the list; of a repeated one any value counts. A page looks at 10,000 messages,
+and goes on for two seconds while it has found none: of something rare it may hold fewer items than limit, even none, and still have a nextCursor; the list ends where nextCursor is null. A key with the
 scope send sees its own messages alone, and none when it names another producer. With Accept: text/csv or application/x-ndjson everything that fits is
 streamed (limit says nothing then); a stream that breaks off was not completed.`;
 
@@ -130,7 +130,15 @@ async function readPage(
   const own = ownProducer(identity);
   if (own !== null && filter.producer?.includes(own) === false) return { items: [], next: null };
   const visible = own === null ? filter : { ...filter, producer: [own] };
-  return withStore(db, () => listMessages({ db }, { filter: visible, after, limit }));
+  return withStore(db, async () => {
+    const untilMs = performance.now() + SEARCH_MS_MAX;
+    let page = await listMessages({ db }, { filter: visible, after, limit });
+    while (page.items.length === 0 && page.next !== null && performance.now() < untilMs) {
+      // oxlint-disable-next-line no-await-in-loop -- each goes on where the one before ended
+      page = await listMessages({ db }, { filter: visible, after: page.next, limit });
+    }
+    return page;
+  });
 }
 
 function toCursor(position: MessagePosition | null): string | null {

@@ -73,12 +73,14 @@ export function addPolicyRoutes(server: HttpServer, { authenticator, ...deps }: 
         ...documented,
         summary: 'Return a code to the built-in table',
         params: paramsSchema,
+        querystring: z.strictObject({ reason: optionalReasonField }),
         response: { 200: z.object({ code: z.int(), deleted: z.boolean().describe('false: it had no policy') }) },
       },
     },
     async (request) => {
       const { code } = request.params;
-      const deleted = await withStore(db, () => deleteErrorPolicy(db, { code, actor: request.producer, reason: null }));
+      const { reason = null } = request.query;
+      const deleted = await withStore(db, () => deleteErrorPolicy(db, { code, actor: request.producer, reason }));
       return { code, deleted };
     },
   );

@@ -16,9 +16,6 @@ const SKIPPED_SHOWN_MAX = 1_000;
 
 const filterSchema = z
   .strictObject(messageFilterParams)
-  .refine(({ status: _status, ...bounds }) => Object.values(bounds).some((values) => values !== undefined), {
-    message: 'name at least one of to, from, errorCode, producer, campaign, since, until: nobody sends everything again by accident',
-  })
   .describe('as the parameters of GET /v1/messages; without status those that failed, were not delivered or expired');
 
 const bodySchema = z
@@ -28,6 +25,11 @@ const bodySchema = z
     maxCount: z.int().min(1).max(COUNT_MAX).default(COUNT_DEFAULT).describe('new messages at most'),
     force: z.boolean().default(false).describe('also what most likely fails again (permanent) or may have arrived (may_have_arrived)'),
     reason: reasonField.optional().describe('why, for the audit log; a dry run needs none'),
+  })
+  .refine(({ dryRun, filter: { status: _status, ...bounds } }) => dryRun || Object.values(bounds).some((values) => values !== undefined), {
+    path: ['filter'],
+    message:
+      'add to filter at least one of to, from, errorCode, producer, campaign, since, until, such as "since": "2026-01-31T08:00:00Z", so that nobody sends everything again by accident; a dry run (dryRun: true) needs none',
   })
   .refine(({ dryRun, reason }) => dryRun || reason !== undefined, { path: ['reason'], message: 'say why: it is kept in the audit log' });
 

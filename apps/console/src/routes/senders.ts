@@ -1,5 +1,5 @@
 import { changeSender, listSenders, type Database } from '@tickmark/delivery';
-import { AppError } from '@tickmark/domain';
+import { AppError, storableText } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { optionalReasonField } from '../operator-fields.ts';
@@ -52,7 +52,7 @@ export function addSenderRoutes(server: HttpServer, { db, authenticator }: { db:
         ...documented,
         summary: 'Change the pace of a sender, pause it, or let it go on',
         description: 'Workers follow within 5 s. What was handed to Twilio before is not called back. It goes to the audit log.',
-        params: z.object({ alias: z.string().max(64).describe('alias of the sender') }),
+        params: z.object({ alias: storableText(64).describe('alias of the sender') }),
         body: changeSchema,
         response: { 200: senderSchema },
       },

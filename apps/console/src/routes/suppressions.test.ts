@@ -38,6 +38,13 @@ it('somebody is not written to by any sender, is listed with who said so, and is
   ]);
 });
 
+it('finds a Mexican number in both of its forms', async () => {
+  const digits = randomPhone().slice(-10);
+  await add({ recipient: `+52${digits}`, sender: one.alias });
+  for (const form of [`+52${digits}`, `+521${digits}`])
+    expect((await app.get(`/v1/suppressions?recipient=${form}`)).json.items).toHaveLength(1);
+});
+
 it('several people at once, of one sender and one category, are listed page by page', async () => {
   const recipients = Array.from({ length: 5 }, () => randomPhone());
   expect((await add({ recipients, sender: one.address, category: 'marketing' })).json).toMatchObject({ senders: [one.alias], changed: 5 });

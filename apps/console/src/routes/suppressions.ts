@@ -1,10 +1,10 @@
 import { changeSuppressions, listSenders, listSuppressions, suppressionEvents, type Database, type Suppression } from '@tickmark/delivery';
-import { AppError, type SuppressionCategory } from '@tickmark/domain';
+import { AppError, storableText, type SuppressionCategory } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { cursorParam, encodeCursor } from '../cursor.ts';
 import { NO_REASON, optionalReasonField, reasonField } from '../operator-fields.ts';
-import { limitParam, recipientParam } from '../query-params.ts';
+import { cursorTime, limitParam, recipientParam } from '../query-params.ts';
 import { withStore } from '../with-store.ts';
 
 const CATEGORIES = ['all', 'marketing'] as const satisfies readonly SuppressionCategory[];
@@ -25,10 +25,10 @@ const suppressionSchema = z
   })
   .meta({ title: 'Suppression' });
 
-const sender = z.string().max(64).optional().describe('alias or address of one sender; all of them unless given');
+const sender = storableText(64).optional().describe('alias or address of one sender; all of them unless given');
 
 const positionSchema = z
-  .tuple([z.iso.datetime(), z.string(), z.string(), z.enum(CATEGORIES)])
+  .tuple([cursorTime, storableText(200), storableText(200), z.enum(CATEGORIES)])
   .transform(([at, recipient, senderAddress, category]) => ({ at, recipient, senderAddress, category }));
 
 const listSchema = z.strictObject({

@@ -22,7 +22,7 @@ export function readPerson(phone: string): Person | null {
 }
 
 /** Mexican mobile numbers are written with and without a 1 after +52. */
-function formsOf(address: string): string[] {
+export function formsOf(address: string): string[] {
   const [, national] = /^whatsapp:\+521?(\d{10})$/.exec(address) ?? [];
   return national === undefined ? [address] : [`whatsapp:+52${national}`, `whatsapp:+521${national}`];
 }
