@@ -46,9 +46,11 @@ function foldBatch(db: Pick<Database, 'sql'>, batchRows: number): Promise<number
         ON CONFLICT (hour, sender) DO UPDATE SET measures = add_measures(m.measures, excluded.measures), folded_at = now()
       ), of_senders AS (
         INSERT INTO phone_delivery_performance AS p (phone, role, measures)
-        SELECT COALESCE(s.address, c.sender), 'sender', jsonb_object_agg(measure, count)
-        FROM (SELECT sender, measure, sum(count) AS count FROM sums WHERE sender <> '' GROUP BY 1, 2) c LEFT JOIN senders s ON s.alias = c.sender
-        GROUP BY 1
+        SELECT address, 'sender', jsonb_object_agg(measure, count) FROM (
+          -- One address may have been counted under its alias and, from before it had one, under itself.
+          SELECT COALESCE(s.address, c.sender) AS address, measure, sum(count) AS count
+          FROM sums c LEFT JOIN senders s ON s.alias = c.sender WHERE c.sender <> '' GROUP BY 1, 2
+        ) a GROUP BY address
         ON CONFLICT (phone, role) DO UPDATE SET measures = add_measures(p.measures, excluded.measures), updated_at = now()
       )
       SELECT count(*)::int AS folded FROM taken`;

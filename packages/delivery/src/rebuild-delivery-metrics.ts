@@ -65,10 +65,12 @@ function rebuildHour(db: Pick<Database, 'sql'>, hour: Date): Promise<void> {
         DELETE FROM delivery_metric_changes d USING counted c WHERE d.hour = ${hour} AND d.sender = c.sender
       ), of_senders AS (
         INSERT INTO phone_delivery_performance AS p (phone, role, measures)
-        SELECT COALESCE(s.address, c.sender), 'sender', add_measures(c.measures, COALESCE(m.measures, '{}'), -1)
-        FROM counted c LEFT JOIN message_delivery_metrics m ON m.hour = ${hour} AND m.sender = c.sender
-          LEFT JOIN senders s ON s.alias = c.sender
-        WHERE c.sender <> ''
+        SELECT address, 'sender', jsonb_object_agg(measure, change) FROM (
+          SELECT COALESCE(s.address, c.sender) AS address, d.key AS measure, sum(d.value::bigint) AS change
+          FROM counted c LEFT JOIN message_delivery_metrics m ON m.hour = ${hour} AND m.sender = c.sender
+            LEFT JOIN senders s ON s.alias = c.sender, jsonb_each_text(add_measures(c.measures, COALESCE(m.measures, '{}'), -1)) d
+          WHERE c.sender <> '' GROUP BY 1, 2
+        ) a GROUP BY address
         ON CONFLICT (phone, role) DO UPDATE SET measures = add_measures(p.measures, excluded.measures), updated_at = now()
       )
       INSERT INTO message_delivery_metrics (hour, sender, measures)

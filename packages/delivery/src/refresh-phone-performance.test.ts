@@ -4,6 +4,7 @@ import { applyStatuses } from './apply-statuses.ts';
 import { inTransaction } from './database.ts';
 import { deliveryRoom, valuesOf } from './fixtures/delivery-room.ts';
 import { foldDeliveryMetrics } from './fold-delivery-metrics.ts';
+import { rebuildDeliveryMetrics } from './rebuild-delivery-metrics.ts';
 import { forgetPhone, PHONE_MESSAGES_MAX, refreshPhonePerformance } from './refresh-phone-performance.ts';
 
 const room = deliveryRoom();
@@ -44,6 +45,21 @@ it('counts a recipient from its messages and a sender from its hours, with their
     first_message_at: expect.any(String),
   });
   expect(await refreshPhonePerformance(room.db)).toBe(0);
+});
+
+it('sums what one sender was counted under its address and its alias, folded and rebuilt at once', async () => {
+  const address = `whatsapp:${randomPhone()}`;
+  await room.db.sql`INSERT INTO senders (alias, address, mps) VALUES ('shop', ${address}, 10)`;
+  await room.db.sql`
+    INSERT INTO whatsapp_messages (id, sender, sender_address, priority, status, rank, created_at)
+    SELECT gen_random_uuid(), sender, ${address}, 'bulk', 'sent', 40, '2026-03-01T10:30Z' FROM unnest(${['shop', null, null]}::text[]) AS m (sender)`;
+  await foldDeliveryMetrics(room.db);
+  const counted = { measures: { messages: 3, sent: 3 } };
+  expect(await performance(address)).toMatchObject(counted);
+  await room.db.sql`DELETE FROM message_delivery_metrics WHERE hour = '2026-03-01T10:00Z'`;
+  await room.db.sql`DELETE FROM phone_delivery_performance WHERE phone = ${address}`;
+  await rebuildDeliveryMetrics(room.db, { since: new Date('2026-03-01T10:00Z'), until: new Date('2026-03-01T11:00Z') });
+  expect(await performance(address)).toMatchObject(counted);
 });
 
 it('counts the latest messages only of a phone that has too many', async () => {
