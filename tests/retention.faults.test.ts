@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fullOrReduced } from './support/counts.ts';
 
 /** Old enough to go; as many are not. */
-const MESSAGES = fullOrReduced(40_000, 2_000);
+const MESSAGES = fullOrReduced(20_000, 2_000);
 const BATCHES = Math.ceil(MESSAGES / 500);
 const FAILPOINTS = [
   'archive-before-rename',
