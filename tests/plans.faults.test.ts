@@ -36,6 +36,8 @@ import { watchPlans, type PlanNode, type WatchedServer } from './support/watch-p
 
 /** With three log rows each. */
 const MESSAGES = fullOrReduced(200_000, 20_000);
+/** Of one hour, which a range may hold a part of: the generated month has a daily rhythm. */
+const HOUR_ROWS_MAX = MESSAGES / 100;
 /** How often the rows are there of which a share of all is meant. */
 const SCALE = MESSAGES / 20_000;
 const SENDERS = 4;
@@ -188,20 +190,20 @@ const ASKED: Record<string, Asked> = {
   'the list of the held messages': { ask: () => list({ status: ['held'] }), indexes: ['whatsapp_messages_held', RETRIED_BY], rowsMax: 50 },
   'platform metrics of a day': {
     ask: () => getPlatformDeliveryMetrics({ db }),
-    indexes: ['message_delivery_metrics_hour_sender_pk'],
-    rowsMax: 26 * SENDERS,
+    indexes: ['message_delivery_metrics_hour_sender_pk', 'whatsapp_messages_created'],
+    rowsMax: 26 * SENDERS + HOUR_ROWS_MAX,
   },
   'platform metrics of a week': {
     ask: () => getPlatformDeliveryMetrics({ db }, { since: daysAgo(7), bucket: 'day' }),
-    indexes: ['message_delivery_metrics_hour_sender_pk'],
+    indexes: ['message_delivery_metrics_hour_sender_pk', 'whatsapp_messages_created'],
     // Of the hours of a month.
-    rowsMax: WEEK_HOURS_MAX * SENDERS,
+    rowsMax: WEEK_HOURS_MAX * SENDERS + HOUR_ROWS_MAX,
   },
   'metrics of a recipient over a week': {
     ask: async () => getPhoneDeliveryMetrics({ db }, { phone: known.recipient, since: daysAgo(7), bucket: 'day' }),
-    indexes: ['whatsapp_messages_recipient', 'message_delivery_metrics_hour_sender_pk'],
+    indexes: ['whatsapp_messages_recipient', 'message_delivery_metrics_hour_sender_pk', 'whatsapp_messages_created'],
     // Asked as a sender, it is looked for among the hours of all senders.
-    rowsMax: 50 + WEEK_HOURS_MAX * SENDERS,
+    rowsMax: 50 + WEEK_HOURS_MAX * SENDERS + HOUR_ROWS_MAX,
   },
   'the completeness of the receipts of a day': {
     ask: () => getReceiptCompleteness({ db }),

@@ -47,7 +47,7 @@ const figures = {
 };
 
 const range = {
-  since: time.describe('what was looked at: widened to whole hours'),
+  since: time,
   until: time,
 };
 

@@ -11,8 +11,8 @@ export interface PlatformDeliveryMetricsInput extends MetricsRangeInput {
  * What became of the messages that came in a range of time: totals, rates (0 to 1, with numerator and denominator), latencies in seconds, errors,
  * and the same per hour or day.
  *
- * Exact up to the last commit, whatever the scheduled jobs have done. `since` and `until` are widened to whole hours (UTC); the answer tells
- * which. Reads only: safe to repeat.
+ * Exact up to the last commit, whatever the scheduled jobs have done. Of an hour that the range holds only a part of, messages that were cleaned
+ * up are not counted. Reads only: safe to repeat.
  *
  * @returns zeros and null rates for a time or sender that nothing is known of
  * @throws AppError VALIDATION_FAILED for a range that is empty, or longer than 1,500 hours (1,100 days with `bucket: 'day'`); an error of the

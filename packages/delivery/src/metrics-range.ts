@@ -17,7 +17,7 @@ export interface MetricsRangeInput {
   bucket?: 'hour' | 'day' | undefined;
 }
 
-/** Whole hours: what is asked for is widened to them. */
+/** From `since` up to but not including `until`, to the millisecond. */
 export interface MetricsRange {
   since: Date;
   until: Date;
@@ -29,9 +29,8 @@ export interface MetricsPoint extends DeliveryFigures {
   at: string;
 }
 
-/** Figures of a range, as a whole and over time; times are ISO 8601 in UTC. A message belongs to the hour in which its row was made. */
+/** Figures of a range, as a whole and over time; times are ISO 8601 in UTC. A message belongs to the moment in which it was accepted. */
 export interface MetricsAnswer extends DeliveryFigures {
-  /** What was really looked at: whole hours. */
   since: string;
   until: string;
   series: MetricsPoint[];
@@ -39,16 +38,17 @@ export interface MetricsAnswer extends DeliveryFigures {
 
 /** @throws AppError VALIDATION_FAILED when the range is empty or too long for one answer */
 export function resolveRange({ since, until = new Date(), bucket = 'hour' }: MetricsRangeInput): MetricsRange {
-  const range = {
-    since: new Date(Math.floor((since?.getTime() ?? until.getTime() - DAY_MS) / HOUR_MS) * HOUR_MS),
-    until: new Date(Math.ceil(until.getTime() / HOUR_MS) * HOUR_MS),
-    bucket,
-  };
+  const range = { since: since ?? new Date(until.getTime() - DAY_MS), until, bucket };
   const hours = (range.until.getTime() - range.since.getTime()) / HOUR_MS;
   if (hours <= 0) refuse('since', 'since must lie before until');
   if (bucket === 'hour' && hours > POINTS_MAX) refuse('bucket', `more than ${POINTS_MAX} hours: ask with bucket=day, or for less`);
   if (hours > DAYS_MAX * 24) refuse('since', `more than ${DAYS_MAX} days: ask for less at a time`);
   return range;
+}
+
+/** Milliseconds since 1970 of the hour (UTC) that a moment lies in. */
+export function startOfHour(moment: Date): number {
+  return Math.floor(moment.getTime() / HOUR_MS) * HOUR_MS;
 }
 
 function refuse(path: string, message: string): never {
@@ -59,8 +59,9 @@ function refuse(path: string, message: string): never {
 export function answerOf({ since, until, bucket }: MetricsRange, hours: ReadonlyMap<number, Measures>): MetricsAnswer {
   const all: Measures = {};
   const points = new Map<number, Measures>();
-  for (let hour = since.getTime(); hour < until.getTime(); hour += HOUR_MS) {
-    const at = bucket === 'hour' ? hour : Math.max(since.getTime(), Math.floor(hour / DAY_MS) * DAY_MS);
+  const step = bucket === 'hour' ? HOUR_MS : DAY_MS;
+  for (let hour = startOfHour(since); hour < until.getTime(); hour += HOUR_MS) {
+    const at = Math.max(since.getTime(), Math.floor(hour / step) * step);
     const point = points.get(at) ?? {};
     addMeasures(point, hours.get(hour) ?? {});
     points.set(at, point);

@@ -77,18 +77,29 @@ describe('GET /v1/metrics/platform', () => {
       expect(Math.abs(Number(told) / exact - 1)).toBeLessThan(0.02);
     }
     expect(await foldDeliveryMetrics(app.db)).toBeGreaterThan(0);
-    expect(await ask(`/v1/metrics/platform?sender=${sender}`)).toEqual(before);
+    const { since, until, series: _series, ...figures } = before;
+    expect(Date.parse(until) - Date.parse(since)).toBe(86_400_000);
+    expect(await ask(`/v1/metrics/platform?sender=${sender}`)).toMatchObject(figures);
     expect((await ask('/v1/metrics/platform')).totals.messages).toBeGreaterThanOrEqual(4);
   });
 
-  it('widens a range to whole hours, leaves no point out, and makes a day the sum of its hours', async () => {
+  it('takes a range to the millisecond, leaves no point out, and makes a day the sum of its hours', async () => {
     const at = ['2026-03-01T00:10Z', '2026-03-01T23:59:59.999Z', '2026-03-02T00:00Z'];
     await app.db.sql`
       INSERT INTO whatsapp_messages (id, sender, priority, status, rank, created_at, accepted_at, sent_at)
       SELECT gen_random_uuid(), 'old', 'bulk', 'sent', 40, at::timestamptz, at::timestamptz, at::timestamptz + place * interval '1 second'
       FROM unnest(${at}::text[]) WITH ORDINALITY AS a (at, place)`;
-    const range = 'sender=old&since=2026-03-01T00:30:00Z&until=2026-03-02T01:00:00%2B01:00';
-    const hours = await ask(`/v1/metrics/platform?${range}`);
+    const sentIn = async (since: string, until: string) => {
+      const { totals, series } = await ask(`/v1/metrics/platform?sender=old&since=${since}&until=${until}`);
+      expect(series.reduce((sum, point) => sum + Number(point.totals.sent), 0)).toBe(totals.sent);
+      return totals.sent;
+    };
+    expect(await sentIn('2026-03-01T00:10:00Z', '2026-03-02T00:00:00Z')).toBe(2);
+    expect(await sentIn('2026-03-01T00:10:00.001Z', '2026-03-02T00:00:00.001Z')).toBe(2);
+    expect(await sentIn('2026-03-01T00:05:00Z', '2026-03-01T00:20:00Z')).toBe(1);
+    expect(await sentIn('2026-03-01T00:20:00Z', '2026-03-01T23:59:59.999Z')).toBe(0);
+    expect((await app.get('/v1/metrics/platform?since=2026-03-01T10:30:00Z&until=2026-03-01T10:10:00Z')).status).toBe(400);
+    const hours = await ask('/v1/metrics/platform?sender=old&since=2026-03-01T00:00:00Z&until=2026-03-02T01:00:00%2B01:00');
     expect([hours.since, hours.until, hours.series.length]).toEqual(['2026-03-01T00:00:00.000Z', '2026-03-02T00:00:00.000Z', 24]);
     expect(hours.series.filter(({ totals }) => totals.messages > 0).map(({ at: hour }) => hour)).toEqual([
       '2026-03-01T00:00:00.000Z',
@@ -144,8 +155,10 @@ describe('GET /v1/metrics/phones/:phone', () => {
       },
     });
     expect(both.sender).toMatchObject({ totals: { messages: 0 }, performance: { attempts: 0, reachability: 'unknown', updatedAt: null } });
+    const { since, until } = both.recipient;
     for (const form of [recipient, phone]) {
-      expect(await ask(`/v1/metrics/phones/${encodeURIComponent(form)}?role=recipient`)).toEqual(both.recipient);
+      const path = `/v1/metrics/phones/${encodeURIComponent(form)}?role=recipient&since=${since}&until=${until}`;
+      expect(await ask(path)).toEqual(both.recipient);
     }
   });
 

@@ -1,4 +1,5 @@
 import { getPhoneDeliveryMetrics, getPlatformDeliveryMetrics, getReceiptCompleteness, type Database } from '@tickmark/delivery';
+import { storableText } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { cursorParam, encodeCursor } from '../cursor.ts';
@@ -8,13 +9,13 @@ import { receiptsSchema } from '../receipts-schema.ts';
 import { withStore } from '../with-store.ts';
 
 const rangeSchema = z.strictObject({
-  since: timeParam.optional().describe('24 hours before until unless given; widened to whole hours'),
-  until: timeParam.optional().describe('now unless given; widened to whole hours'),
+  since: timeParam.optional().describe('24 hours before until unless given'),
+  until: timeParam.optional().describe('now unless given'),
   bucket: z.enum(['hour', 'day']).optional().describe('what one point of the series stands for, in UTC; hour unless given'),
 });
 
 const platformQuerySchema = rangeSchema.extend({
-  sender: z.string().min(1).max(64).optional().describe('alias of one sender; all messages unless given, also those that others sent'),
+  sender: storableText(64).optional().describe('alias of one sender; all messages unless given, also those that others sent'),
 });
 
 const phoneParamsSchema = z.object({
@@ -27,8 +28,8 @@ const receiptsQuerySchema = z.strictObject({
   since: timeParam.optional().describe('24 hours before until unless given; to the millisecond'),
   until: timeParam.optional().describe('now unless given'),
   within: z.coerce.number().int().min(1).max(10_080).default(15).describe('minutes in which a receipt counts'),
-  sender: z.string().min(1).max(64).optional().describe('alias'),
-  template: z.string().min(1).max(64).optional().describe('content SID, or none for free text'),
+  sender: storableText(64).optional().describe('alias'),
+  template: storableText(64).optional().describe('content SID, or none for free text'),
   limit: limitParam,
   cursor: cursorParam(z.tuple([z.iso.datetime(), z.uuid()])).optional(),
 });
