@@ -32,7 +32,10 @@ it('takes what is from or to the person out of waiting batches, and loses nothin
   await producers.addStatusEvents([statusEvent({ to: address })]);
   expect(await erase(true)).toMatchObject({ found: 4, left: 0 });
 
-  expect(await erase()).toMatchObject({ found: 4, left: 2 });
+  const first = await erase();
+  // The rest of a batch is a key of its own, which the same walk over the keys may or may not come to.
+  expect([4, 5]).toContain(first.found);
+  expect(first.left).toBe(first.found - 2);
   expect(await room.intake()).toHaveLength(2);
   expect(await room.intake()).toEqual(expect.arrayContaining([plain, quoting]));
   expect(await payloads(QUEUES.inbound)).toEqual([{ v: 1, messages: [written] }]);
