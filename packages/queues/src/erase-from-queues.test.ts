@@ -33,8 +33,8 @@ it('takes what is from or to the person out of waiting batches, and loses nothin
   expect(await erase(true)).toMatchObject({ found: 4, left: 0 });
 
   const first = await erase();
-  // The rest of a batch is a key of its own, which the same walk over the keys may or may not come to.
-  expect([4, 5]).toContain(first.found);
+  // What is left of a batch is a key of its own, which the same walk over the keys may or may not come to.
+  expect([4, 5, 6]).toContain(first.found);
   expect(first.left).toBe(first.found - 2);
   expect(await room.intake()).toHaveLength(2);
   expect(await room.intake()).toEqual(expect.arrayContaining([plain, quoting]));
