@@ -117,7 +117,7 @@ const ASKED: Record<string, Asked> = {
   'the messages that expired': {
     ask: () => expireOverdue(db, { rowsMax: 1_000 }),
     indexes: ['whatsapp_messages_expiring', 'whatsapp_messages_pkey'],
-    rowsMax: 50,
+    rowsMax: 50 * SCALE,
   },
   'the claims whose worker is gone': {
     ask: () => markStaleSending(db, { olderThanSeconds: 100 * 86_400 }),
@@ -133,7 +133,7 @@ const ASKED: Record<string, Asked> = {
   'the held messages of an error code': {
     ask: () => releaseHeld(db, { which: { code: 63016 }, dryRun: true, actor: 'test', reason: 'test' }),
     indexes: ['whatsapp_messages_held'],
-    rowsMax: 30,
+    rowsMax: 30 * SCALE,
   },
   'a claim': {
     ask: () => claimForSending(db, [{ id: known.waiting, token: randomUUID() }], { account: '0123456789abcdef', windowGuard: 'off' }),
@@ -187,7 +187,11 @@ const ASKED: Record<string, Asked> = {
     // Those that one page may look at, and the end of its walk, which is read from the index alone.
     rowsMax: 2_051,
   },
-  'the list of the held messages': { ask: () => list({ status: ['held'] }), indexes: ['whatsapp_messages_held', RETRIED_BY], rowsMax: 50 },
+  'the list of the held messages': {
+    ask: () => list({ status: ['held'] }),
+    indexes: ['whatsapp_messages_held', RETRIED_BY],
+    rowsMax: 50 * SCALE,
+  },
   'platform metrics of a day': {
     ask: () => getPlatformDeliveryMetrics({ db }),
     indexes: ['message_delivery_metrics_hour_sender_pk', 'whatsapp_messages_created'],
