@@ -5,8 +5,10 @@ import type { DatabaseBreaker } from './database-breaker.ts';
 import { waited } from './waited.ts';
 
 /** What changes within this is told together, and once per message. */
-const INTERVAL_MS = 250;
+const INTERVAL_MS = 1_000;
 const EVENTS_PER_JOB = 100;
+/** Read by one statement. */
+const READ_MAX = 1_000;
 
 /** Messages that wait to be told; more come of an outage, after which nobody wants to hear of each. */
 const PENDING_MAX = 10_000;
@@ -44,17 +46,23 @@ export function startStatusNews({ db, producers, breaker, metrics, log }: Status
   };
   const tell = async (ids: readonly string[]) => {
     const events = (await findToldStatuses(db, ids)).map(({ updatedAt, ...told }) => ({ ...told, at: updatedAt.toISOString() }));
-    if (events.length === 0) return true;
-    const taken = await producers.addMessageStatus(events);
-    metrics.statusNews.inc({ result: taken ? 'told' : 'dropped' }, events.length);
-    return taken;
+    for (let from = 0; from < events.length; from += EVENTS_PER_JOB) {
+      const job = events.slice(from, from + EVENTS_PER_JOB);
+      // oxlint-disable-next-line no-await-in-loop -- the queue may be full after any of them
+      if (!(await producers.addMessageStatus(job))) {
+        leaveOut(events.length - from);
+        return false;
+      }
+      metrics.statusNews.inc({ result: 'told' }, job.length);
+    }
+    return true;
   };
   const flush = async () => {
     const ids = [...pending];
     pending = new Set();
     const isFull = performance.now() < fullUntilMs || breaker.reason() !== null;
-    for (let from = isFull ? ids.length : 0; from < ids.length; from += EVENTS_PER_JOB) {
-      const page = ids.slice(from, from + EVENTS_PER_JOB);
+    for (let from = isFull ? ids.length : 0; from < ids.length; from += READ_MAX) {
+      const page = ids.slice(from, from + READ_MAX);
       try {
         if (await tell(page)) continue;
         leaveOut(ids.length - from - page.length);
