@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cursorTime } from './query-params.ts';
 
 /** Where a list goes on, in a form that callers give back and do not read. */
 export function encodeCursor(position: readonly string[]): string {
@@ -17,6 +18,16 @@ export function cursorParam<Position extends z.ZodType>(position: Position) {
       return z.NEVER;
     })
     .describe('nextCursor of the page before');
+}
+
+/** Where a list of messages goes on. */
+export const messageCursorParam = cursorParam(
+  z.tuple([cursorTime, z.uuid()]).transform(([createdAt, id]) => ({ createdAt: new Date(createdAt), id })),
+);
+
+/** The cursor that {@link messageCursorParam} reads; null when the list has ended. */
+export function encodeMessageCursor(position: { createdAt: Date; id: string } | null): string | null {
+  return position && encodeCursor([position.createdAt.toISOString(), position.id]);
 }
 
 function parseJson(text: string): unknown {

@@ -1,9 +1,7 @@
 import type { MessageFilter } from '@tickmark/delivery';
-import { MESSAGE_STATUSES, normalizeRecipient, storableText, type MessageStatus } from '@tickmark/domain';
+import { normalizeRecipient, STATUS_NAMES, storableText } from '@tickmark/domain';
 import { z } from 'zod';
-import { digits, recipientParam, repeatable, timeParam } from './query-params.ts';
-
-const STATUSES = Object.keys(MESSAGE_STATUSES) as [MessageStatus, ...MessageStatus[]];
+import { codeParam, recipientParam, repeatable, timeParam } from './query-params.ts';
 
 const SENDER = /^(?:[a-z0-9][a-z0-9-]{0,31}|MG[0-9a-fA-F]{32})$/;
 
@@ -15,14 +13,12 @@ const senderParam = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const code = digits(z.number('a code is a number, such as 63016').min(1).max(999_999));
-
 /** Which messages are meant, as parameters of a query. */
 export const messageFilterParams = {
   to: repeatable(recipientParam).describe('recipient, with or without whatsapp:'),
   from: repeatable(senderParam).describe('alias or address of a sender'),
-  status: repeatable(z.enum(STATUSES)).describe('status of the message'),
-  errorCode: repeatable(code).describe('error code of Twilio'),
+  status: repeatable(z.enum(STATUS_NAMES)).describe('status of the message'),
+  errorCode: repeatable(codeParam).describe('error code of Twilio'),
   producer: repeatable(storableText(64)).describe('name of the API key that sent it'),
   campaign: repeatable(storableText(128)).describe('name of the campaign'),
   since: timeParam.optional().describe('createdAt at this time or later'),

@@ -1,7 +1,5 @@
-import { MESSAGE_STATUSES, PRIORITIES, type MessageStatus } from '@tickmark/domain';
+import { PRIORITIES, STATUS_NAMES } from '@tickmark/domain';
 import { z } from 'zod';
-
-const STATUSES = Object.keys(MESSAGE_STATUSES) as [MessageStatus, ...MessageStatus[]];
 
 const time = z.iso.datetime();
 const texts = z.record(z.string(), z.string());
@@ -18,7 +16,7 @@ const timelineEntrySchema = z.object({
 /** A message as lists show it. Absent is null, never left out. */
 export const messageSummarySchema = z.object({
   id: z.uuid(),
-  status: z.enum(STATUSES),
+  status: z.enum(STATUS_NAMES),
   messageSid: z.string().nullable(),
   sender: z.string().nullable().describe('alias'),
   from: z.string().nullable(),

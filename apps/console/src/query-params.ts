@@ -20,6 +20,9 @@ export function digits(range: z.ZodNumber) {
   return z.preprocess((value) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value), range.int());
 }
 
+/** An error code of Twilio. */
+export const codeParam = digits(z.number('a code is a number, such as 63016').min(1).max(999_999)).describe('error code of Twilio');
+
 /** A recipient, in its stored form. A plus sign that was not percent-encoded arrives as a space. */
 export const recipientParam = z
   .string()

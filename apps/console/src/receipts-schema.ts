@@ -1,8 +1,6 @@
-import { MESSAGE_STATUSES, type MessageStatus } from '@tickmark/domain';
+import { STATUS_NAMES } from '@tickmark/domain';
 import { z } from 'zod';
 import { count, rateSchema } from './metrics-schema.ts';
-
-const STATUSES = Object.keys(MESSAGE_STATUSES) as [MessageStatus, ...MessageStatus[]];
 
 const time = z.iso.datetime();
 
@@ -19,7 +17,7 @@ const missingSchema = z.object({
   messageSid: z.string(),
   sender: z.string().nullable().describe('alias'),
   template: z.string().nullable().describe('content SID'),
-  status: z.enum(STATUSES),
+  status: z.enum(STATUS_NAMES),
   createdAt: time,
   acceptedAt: time.describe('when Twilio took it'),
   sentAt: time.nullable(),

@@ -3,7 +3,8 @@ import { inStatement, type Database } from './database.ts';
 import { answerOf, resolveRange, type MetricsAnswer, type MetricsRange, type MetricsRangeInput } from './metrics-range.ts';
 import { describePerformance, type PerformanceRow, type PhonePerformance, type PhoneRole } from './phone-performance.ts';
 import { readRollups } from './read-rollups.ts';
-import { formsOf } from './recipient-forms.ts';
+import { formsOfAddress } from './recipient-forms.ts';
+import { measuresOf } from './measures-of.ts';
 
 const SERVICE = /^MG[0-9a-fA-F]{32}$/;
 
@@ -61,9 +62,8 @@ async function readRecipient(db: Pick<Database, 'sql'>, { since, until }: Metric
     (sql) => sql<{ hour: Date; measures: Measures }[]>`
       SELECT hour, jsonb_object_agg(measure, count) AS measures FROM (
         SELECT delivery_hour(created_at) AS hour, measure, count(*) AS count
-        FROM whatsapp_messages, unnest(delivery_measures(
-          status, error_code, message_sid IS NOT NULL, GREATEST(accepted_at, send_at), sent_at, delivered_at, read_at)) AS measure
-        WHERE recipient = ANY (ARRAY (SELECT unnest(${formsOf(sql, 'address')}) FROM (SELECT ${address}::text AS address) a))
+        FROM whatsapp_messages, unnest(${measuresOf(sql)}) AS measure
+        WHERE recipient = ANY (${formsOfAddress(address)}::text[])
           AND created_at >= ${since} AND created_at < ${until} AND measure IS NOT NULL
         GROUP BY 1, 2
       ) c GROUP BY hour`,
@@ -78,7 +78,7 @@ async function readPerformance(db: Pick<Database, 'sql'>, address: string): Prom
       SELECT role, measures, last_error_code AS "lastErrorCode", last_error_at AS "lastErrorAt", last_delivered_at AS "lastDeliveredAt",
         first_message_at AS "firstMessageAt", last_message_at AS "lastMessageAt", updated_at AS "updatedAt"
       FROM phone_delivery_performance
-      WHERE phone = ANY (ARRAY (SELECT unnest(${formsOf(sql, 'address')}) FROM (SELECT ${address}::text AS address) a))`,
+      WHERE phone = ANY (${formsOfAddress(address)}::text[])`,
   );
   return (role) =>
     describePerformance(

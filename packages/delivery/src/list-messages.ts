@@ -3,7 +3,7 @@ import type postgres from 'postgres';
 import { inStatement, type Database } from './database.ts';
 import { describeSummary, summaryColumns, type MessageSummary, type SummaryRow } from './describe-message.ts';
 import { fitsFilter, type MessageFilter } from './message-filter.ts';
-import { formsOf } from './retention/person.ts';
+import { formsOfAddress } from './recipient-forms.ts';
 
 /** Rows that one page looks at, at most: some 50 ms from memory, and far below the time-out of a statement from a disk. */
 const ROWS_LOOKED_AT_MAX = 10_000;
@@ -42,7 +42,7 @@ export async function listMessages(
   { db }: { db: Pick<Database, 'sql'> },
   { filter: asked, after, limit, rowsLookedAtMax = ROWS_LOOKED_AT_MAX }: ListMessagesInput,
 ): Promise<MessagePage> {
-  const filter = asked.to === undefined ? asked : { ...asked, to: [...new Set(asked.to.flatMap(formsOf))] };
+  const filter = asked.to === undefined ? asked : { ...asked, to: [...new Set(asked.to.flatMap(formsOfAddress))] };
   const end = needsWalk(filter)
     ? ((await inStatement(db.sql, (sql) => selectWalkEnd(sql, { filter, after }, rowsLookedAtMax)))[0] ?? null)
     : null;

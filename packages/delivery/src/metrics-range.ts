@@ -1,6 +1,6 @@
 import { addMeasures, AppError, figuresOf, type DeliveryFigures, type Measures } from '@tickmark/domain';
 
-const HOUR_MS = 3_600_000;
+export const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
 /** What an answer may hold: a point of its series has a few hundred bytes. */

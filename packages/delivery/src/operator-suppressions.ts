@@ -1,9 +1,8 @@
 import type { SuppressionCategory } from '@tickmark/domain';
 import type postgres from 'postgres';
 import { inStatement, inTransaction, type Database } from './database.ts';
-import { formsOf } from './recipient-forms.ts';
+import { formsOf, formsOfAddress } from './recipient-forms.ts';
 import { upsertSuppressions, type SuppressionEvent } from './record-suppressions.ts';
-import { formsOf as addressForms } from './retention/person.ts';
 import { settleBatch } from './settle-batch.ts';
 import { writeAudit, type AuditEntry } from './write-audit.ts';
 
@@ -40,7 +39,7 @@ export async function listSuppressions(
     (sql) => sql<(Omit<Suppression, 'at'> & { at: Date })[]>`
       SELECT s.sender_address AS "senderAddress", n.alias AS sender, s.recipient, s.category, s.source, s.reason, s.event_at AS at
       FROM suppressions s LEFT JOIN senders n ON n.address = s.sender_address
-      WHERE s.suppressed AND (${recipient}::text IS NULL OR s.recipient = ANY (${recipient === null ? [] : addressForms(recipient)}::text[]))
+      WHERE s.suppressed AND (${recipient}::text IS NULL OR s.recipient = ANY (${recipient === null ? [] : formsOfAddress(recipient)}::text[]))
         AND (${senderAddress}::text IS NULL OR s.sender_address = ${senderAddress})
         AND (${category}::text IS NULL OR s.category = ${category})
         ${after === null ? sql`` : sql`AND (s.event_at, s.recipient, s.sender_address, s.category) < (${after.at}::text::timestamptz, ${after.recipient}, ${after.senderAddress}, ${after.category})`}

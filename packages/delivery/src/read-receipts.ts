@@ -1,6 +1,7 @@
 import type { MessageStatus } from '@tickmark/domain';
 import type postgres from 'postgres';
 import { inStatement, type Database } from './database.ts';
+import { NIL_ID } from './nil-id.ts';
 
 interface Slice {
   since: Date;
@@ -65,7 +66,7 @@ export function listMissing(
   slice: Slice,
   { after, limit, ...question }: ReceiptQuestion & { after: MissingPosition | undefined; limit: number },
 ) {
-  const from = after !== undefined && after.createdAt >= slice.since ? after : { createdAt: slice.since, id: NO_ID };
+  const from = after !== undefined && after.createdAt >= slice.since ? after : { createdAt: slice.since, id: NIL_ID };
   return inStatement(
     db.sql,
     (sql) => sql<MissingRow[]>`
@@ -78,8 +79,6 @@ export function listMissing(
       ORDER BY t.created_at, t.id LIMIT ${limit}`,
   );
 }
-
-const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Messages of ours that Twilio took long enough ago. Once it has the message, `failed_at` is a receipt. */
 function taken(sql: postgres.ISql, { since, until }: Slice, { withinMs, sender, template }: ReceiptQuestion) {

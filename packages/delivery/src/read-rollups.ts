@@ -1,10 +1,10 @@
 import { addMeasures, type Measures } from '@tickmark/domain';
 import { inStatement, type Database } from './database.ts';
-import { startOfHour, type MetricsRange } from './metrics-range.ts';
+import { HOUR_MS, startOfHour, type MetricsRange } from './metrics-range.ts';
+import { measuresOf } from './measures-of.ts';
 
 /** Read with one statement: a long range must neither take seconds of one nor fill the memory. */
 const SLICE_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 
 /**
  * Measures by hour (milliseconds since 1970), of all senders or of those named: what is folded and what is not yet, of each hour in one view
@@ -54,8 +54,7 @@ function countPart(db: Pick<Database, 'sql'>, { since, until }: { since: Date; u
     (sql) => sql<{ hour: Date; measures: Measures }[]>`
       SELECT delivery_hour(${since}) AS hour, jsonb_object_agg(measure, count) AS measures FROM (
         SELECT measure, count(*) AS count
-        FROM whatsapp_messages, unnest(delivery_measures(
-          status, error_code, message_sid IS NOT NULL, GREATEST(accepted_at, send_at), sent_at, delivered_at, read_at)) AS measure
+        FROM whatsapp_messages, unnest(${measuresOf(sql)}) AS measure
         WHERE created_at >= ${since} AND created_at < ${until} AND measure IS NOT NULL
           AND (${names}::text[] IS NULL OR COALESCE(sender, sender_address, '') = ANY (${names}::text[]))
         GROUP BY 1

@@ -1,5 +1,6 @@
 import { inStatement, inTransaction, type Database } from './database.ts';
 import { lockRollups } from './fold-delivery-metrics.ts';
+import { measuresOf } from './measures-of.ts';
 
 export interface RebuildRange {
   /** Hours from this one on; from the oldest message unless given. */
@@ -56,8 +57,7 @@ function rebuildHour(db: Pick<Database, 'sql'>, hour: Date): Promise<void> {
       WITH counted AS MATERIALIZED (
         SELECT sender, jsonb_object_agg(measure, count) AS measures FROM (
           SELECT COALESCE(sender, sender_address, '') AS sender, measure, count(*) AS count
-          FROM whatsapp_messages, unnest(delivery_measures(
-            status, error_code, message_sid IS NOT NULL, GREATEST(accepted_at, send_at), sent_at, delivered_at, read_at)) AS measure
+          FROM whatsapp_messages, unnest(${measuresOf(tx)}) AS measure
           WHERE created_at >= ${hour} AND created_at < ${hour}::timestamptz + interval '1 hour' AND measure IS NOT NULL
           GROUP BY 1, 2
         ) c GROUP BY sender

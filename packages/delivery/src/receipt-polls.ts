@@ -1,6 +1,7 @@
 import type { MessageStatus } from '@tickmark/domain';
 import { inStatement, inTransaction, type Database } from './database.ts';
 import { sanitizeText } from './sanitize-text.ts';
+import { NIL_ID } from './nil-id.ts';
 
 /** Where the walk over new messages has come to: `<created_at> <id>`. */
 const WALKED = 'receipts_walked';
@@ -10,8 +11,6 @@ const WALK_BACK_SECONDS = 86_400;
 
 /** What the last question brought can be read for so long. */
 const TOLD_SECONDS = 30 * 86_400;
-
-const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 export interface WalkOptions {
   /** Messages that came longer ago than this should have a final receipt. */
@@ -34,7 +33,7 @@ export function noteUnfinished(db: Pick<Database, 'sql'>, options: WalkOptions):
   const { olderThanSeconds, sample, sureAfterSeconds, limit } = options;
   return inTransaction(db.sql, async (tx) => {
     const [state] = await tx<{ value: string }[]>`SELECT value FROM system_state WHERE key = ${WALKED}`;
-    const [at, id = NO_ID] = state?.value.split(' ') ?? [];
+    const [at, id = NIL_ID] = state?.value.split(' ') ?? [];
     const [walk] = await tx<{ rows: number; last: string | null }[]>`
       WITH walked AS MATERIALIZED (
         SELECT id, created_at, COALESCE(claimed_at, created_at) AS called_at, rank, origin, message_sid FROM whatsapp_messages

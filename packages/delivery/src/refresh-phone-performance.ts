@@ -1,6 +1,7 @@
 import type postgres from 'postgres';
 import { inTransaction, type Database } from './database.ts';
 import { lockRollups } from './fold-delivery-metrics.ts';
+import { measuresOf } from './measures-of.ts';
 
 /** Notes looked at in one transaction; each names up to 500 recipients. */
 const BATCH_NOTES = 100;
@@ -60,7 +61,7 @@ async function refreshRecipients(tx: postgres.ISql, recipients: readonly string[
       SELECT p.phone, m.* FROM unnest(${[...recipients]}::text[]) AS p (phone) CROSS JOIN LATERAL (
         SELECT COALESCE(sender, sender_address) AS sender, created_at, COALESCE(delivered_at, read_at) AS arrived_at,
           CASE WHEN status IN ('failed', 'undelivered') THEN failed_at END AS error_at, error_code,
-          delivery_measures(status, error_code, message_sid IS NOT NULL, GREATEST(accepted_at, send_at), sent_at, delivered_at, read_at) AS measures
+          ${measuresOf(tx)} AS measures
         FROM whatsapp_messages WHERE recipient = p.phone ORDER BY created_at DESC LIMIT ${PHONE_MESSAGES_MAX}
       ) m
     ), measured AS (

@@ -3,6 +3,7 @@ import type postgres from 'postgres';
 import { cancelRetriesOf } from './cancel-retries.ts';
 import { mergeProjections, type Evidence } from './evidence.ts';
 import { SYSTEM_ACTOR } from './write-audit.ts';
+import { measuresOf } from './measures-of.ts';
 
 interface ReleasedRow {
   id: string;
@@ -48,8 +49,7 @@ function releaseRows(tx: postgres.ISql, items: readonly Evidence[]) {
       -- Its owner's row counts from now on: the one deletion that the rollups must follow.
       INSERT INTO delivery_metric_changes (hour, sender, changes)
       SELECT delivery_hour(created_at), COALESCE(sender, sender_address, ''), (
-        SELECT jsonb_object_agg(measure, -1) FROM unnest(delivery_measures(
-          status, error_code, message_sid IS NOT NULL, GREATEST(accepted_at, send_at), sent_at, delivered_at, read_at)) AS measure
+        SELECT jsonb_object_agg(measure, -1) FROM unnest(${measuresOf(tx)}) AS measure
         WHERE measure IS NOT NULL)
       FROM deleted
     ), adopters AS (

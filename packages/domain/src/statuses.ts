@@ -19,7 +19,10 @@ export const MESSAGE_STATUSES = {
 
 export type MessageStatus = keyof typeof MESSAGE_STATUSES;
 
-export const CLAIMABLE_STATUSES = (Object.keys(MESSAGE_STATUSES) as MessageStatus[]).filter((status) => MESSAGE_STATUSES[status].claimable);
+/** Every status, for schemas. */
+export const STATUS_NAMES = Object.keys(MESSAGE_STATUSES) as [MessageStatus, ...MessageStatus[]];
+
+export const CLAIMABLE_STATUSES = STATUS_NAMES.filter((status) => MESSAGE_STATUSES[status].claimable);
 
 /** Rank of a status: a row never goes to a lower one. */
 export function rankOf(status: MessageStatus): number {

@@ -1,9 +1,8 @@
 import {
   acceptedMessageSchema,
   inboundMessageSchema,
-  MESSAGE_STATUSES,
   PRIORITIES,
-  type MessageStatus,
+  STATUS_NAMES,
   sendOutcomeSchema,
   statusEventSchema,
 } from '@tickmark/domain';
@@ -78,7 +77,7 @@ export type InboundMessagePayload = z.infer<typeof inboundMessagePayloadSchema>;
 const toldStatusSchema = z.strictObject({
   id: z.uuid(),
   producer: z.string(),
-  status: z.enum(Object.keys(MESSAGE_STATUSES) as [MessageStatus, ...MessageStatus[]]),
+  status: z.enum(STATUS_NAMES),
   errorCode: z.int().nullable(),
   messageSid: z.string().nullable(),
   campaign: z.string().nullable(),

@@ -1,24 +1,18 @@
 import { userInfo } from 'node:os';
-import { createDatabase, insertDeadLetter, type Database } from '@tickmark/delivery';
-import { randomPhone, statusEvent, acceptedMessage, testDatabase, type TestDatabase } from '@tickmark/testing';
+import { insertDeadLetter } from '@tickmark/delivery';
+import { randomPhone, statusEvent, acceptedMessage } from '@tickmark/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openCliDatabase, type CliDatabase } from '../fixtures/cli-database.ts';
 import { run } from '../fixtures/run.ts';
 
-let database: TestDatabase;
-let db: Database;
-let env: { DATABASE_URL: string };
+let { db, env, close } = {} as CliDatabase;
 beforeAll(async () => {
-  database = await testDatabase();
-  db = createDatabase({ url: database.url, prepare: true, max: 2, applicationName: 'cli-test' });
-  env = { DATABASE_URL: database.url };
+  ({ db, env, close } = await openCliDatabase());
 });
 afterEach(async () => {
   for (const table of ['dead_letters', 'audit_log']) await db.sql`DELETE FROM ${db.sql(table)}`;
 });
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+afterAll(() => close());
 
 let made = 0;
 async function keep(queue: string, payload: unknown = statusEvent(), reason = 'value out of range'): Promise<string> {

@@ -1,20 +1,14 @@
-import { createDatabase, failTask, finishTask, startTask, type Database } from '@tickmark/delivery';
-import { randomPhone, testDatabase, waitFor, type TestDatabase } from '@tickmark/testing';
+import { failTask, finishTask, startTask } from '@tickmark/delivery';
+import { randomPhone, waitFor } from '@tickmark/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openCliDatabase, type CliDatabase } from '../fixtures/cli-database.ts';
 import { run } from '../fixtures/run.ts';
 
-let database: TestDatabase;
-let db: Database;
-let env: { DATABASE_URL: string };
+let { db, env, close } = {} as CliDatabase;
 beforeAll(async () => {
-  database = await testDatabase();
-  db = createDatabase({ url: database.url, prepare: true, max: 2, applicationName: 'cli-test' });
-  env = { DATABASE_URL: database.url };
+  ({ db, env, close } = await openCliDatabase());
 });
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+afterAll(() => close());
 
 /** Ends the task that a command asked for, in a worker's place. @returns what it was asked */
 async function carryOut(end: (id: string) => Promise<void>): Promise<unknown> {

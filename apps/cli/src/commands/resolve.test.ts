@@ -1,27 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { claimForSending, createDatabase, insertAccepted, recordLooks, recordOutcome, type Database } from '@tickmark/delivery';
+import { claimForSending, insertAccepted, recordLooks, recordOutcome } from '@tickmark/delivery';
 import type { ListedMessage } from '@tickmark/domain';
-import { acceptedMessage, randomSid, testDatabase, type TestDatabase } from '@tickmark/testing';
+import { acceptedMessage, randomSid } from '@tickmark/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openCliDatabase, type CliDatabase } from '../fixtures/cli-database.ts';
 import { run } from '../fixtures/run.ts';
 
-let database: TestDatabase;
-let db: Database;
-let env: { DATABASE_URL: string };
+let { db, env, close } = {} as CliDatabase;
 beforeAll(async () => {
-  database = await testDatabase();
-  db = createDatabase({ url: database.url, prepare: true, max: 2, applicationName: 'cli-test' });
-  env = { DATABASE_URL: database.url };
+  ({ db, env, close } = await openCliDatabase());
 });
 afterEach(async () => {
   for (const table of ['outcome_searches', 'audit_log', 'message_attempts', 'whatsapp_messages'])
     await db.sql`DELETE FROM ${db.sql(table)}`;
 });
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+afterAll(() => close());
 
 const statusOf = async (id: string) => (await db.sql`SELECT status, message_sid FROM whatsapp_messages WHERE id = ${id}`)[0];
 const audit = (id: string) => db.sql`SELECT actor, action, reason FROM audit_log WHERE message_id = ${id}`;

@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { cleanupOldMessages, createArchive, createDatabase, type Database } from '@tickmark/delivery';
-import { captureLogger, testDatabase, testFolder, type TestDatabase } from '@tickmark/testing';
+import { cleanupOldMessages, createArchive } from '@tickmark/delivery';
+import { captureLogger, testFolder } from '@tickmark/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openCliDatabase, type CliDatabase } from '../fixtures/cli-database.ts';
 import { run } from '../fixtures/run.ts';
 
-let database: TestDatabase;
-let db: Database;
+let { db, close } = {} as CliDatabase;
 let env: { DATABASE_URL: string; ARCHIVE_DIR: string };
 beforeAll(async () => {
-  database = await testDatabase();
-  db = createDatabase({ url: database.url, prepare: true, max: 3, applicationName: 'cli-test' });
-  env = { DATABASE_URL: database.url, ARCHIVE_DIR: testFolder('archive') };
+  const opened = await openCliDatabase();
+  ({ db, close } = opened);
+  env = { ...opened.env, ARCHIVE_DIR: testFolder('archive') };
 });
 afterAll(async () => {
-  await db.close();
-  await database.drop();
+  await close();
   rmSync(env.ARCHIVE_DIR, { recursive: true });
 });
 
@@ -39,7 +38,7 @@ it('archives are verified, put back and kept, file by file or all of them', asyn
 it('says what is missing', async () => {
   expect(await run(['restore', '--reason', 'x'], env)).toMatchObject({ code: 2, err: expect.stringContaining('--all') as string });
   expect(await run(['restore', '--all'], env)).toMatchObject({ code: 2, err: expect.stringContaining('--reason') as string });
-  expect(await run(['restore', '--all', '--dry-run'], { DATABASE_URL: database.url })).toMatchObject({
+  expect(await run(['restore', '--all', '--dry-run'], { DATABASE_URL: env.DATABASE_URL })).toMatchObject({
     code: 2,
     err: expect.stringContaining('ARCHIVE_DIR') as string,
   });

@@ -1,38 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
-import {
-  claimForSending,
-  createDatabase,
-  insertAccepted,
-  listStops,
-  openBreaker,
-  seedSenders,
-  type Database,
-  type StopTarget,
-} from '@tickmark/delivery';
+import { claimForSending, insertAccepted, listStops, openBreaker, seedSenders, type StopTarget } from '@tickmark/delivery';
 import type { AcceptedMessage } from '@tickmark/domain';
-import { acceptedMessage, freePort, randomPhone, testDatabase, type TestDatabase, waitFor } from '@tickmark/testing';
+import { acceptedMessage, freePort, randomPhone, waitFor } from '@tickmark/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openCliDatabase, type CliDatabase } from '../fixtures/cli-database.ts';
 import { run } from '../fixtures/run.ts';
 
 const TEMPLATE = `HX${'a1'.repeat(16)}`;
 
-let database: TestDatabase;
-let db: Database;
-let env: { DATABASE_URL: string };
+let { db, env, close } = {} as CliDatabase;
 beforeAll(async () => {
-  database = await testDatabase();
-  db = createDatabase({ url: database.url, prepare: true, max: 2, applicationName: 'cli-test' });
-  env = { DATABASE_URL: database.url };
+  ({ db, env, close } = await openCliDatabase());
   await seedSenders(db, [{ alias: 'support', address: `whatsapp:${randomPhone()}`, mps: 80 }]);
 });
 afterEach(async () => {
   for (const table of ['send_stops', 'audit_log', 'whatsapp_messages']) await db.sql`DELETE FROM ${db.sql(table)}`;
 });
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+afterAll(() => close());
 
 const targets = async () => (await listStops(db)).map(({ scope, target, source }) => `${source} ${scope} ${target}`);
 const openFor = (target: StopTarget) => openBreaker(db, { ...target, errorCode: 63007, reason: 'broken', pause: null });

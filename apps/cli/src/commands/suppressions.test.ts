@@ -2,23 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { claimForSending, createDatabase, insertAccepted, recordSuppressions, seedSenders, type Database } from '@tickmark/delivery';
+import { claimForSending, insertAccepted, recordSuppressions, seedSenders } from '@tickmark/delivery';
 import type { AcceptedMessage } from '@tickmark/domain';
-import { acceptedMessage, randomPhone, testDatabase, type TestDatabase } from '@tickmark/testing';
+import { acceptedMessage, randomPhone } from '@tickmark/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openCliDatabase, type CliDatabase } from '../fixtures/cli-database.ts';
 import { run } from '../fixtures/run.ts';
 
 const SUPPORT = `whatsapp:${randomPhone()}`;
 const SHOP = `whatsapp:${randomPhone()}`;
 const LONG_AGO = '2026-01-01T00:00:00.000Z';
 
-let database: TestDatabase;
-let db: Database;
-let env: { DATABASE_URL: string };
+let { db, env, close } = {} as CliDatabase;
 beforeAll(async () => {
-  database = await testDatabase();
-  db = createDatabase({ url: database.url, prepare: true, max: 2, applicationName: 'cli-test' });
-  env = { DATABASE_URL: database.url };
+  ({ db, env, close } = await openCliDatabase());
   await seedSenders(db, [
     { alias: 'support', address: SUPPORT, mps: 80 },
     { alias: 'shop', address: SHOP, mps: 80 },
@@ -27,10 +24,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await db.sql`TRUNCATE suppressions, audit_log`;
 });
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+afterAll(() => close());
 
 const suppressions = (...args: string[]) => run(['suppressions', ...args], env);
 const because = ['--reason', 'they called', '--by', 'ann'];

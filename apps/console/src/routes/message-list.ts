@@ -4,15 +4,13 @@ import type { ApiKeyIdentity, HttpServer } from '@tickmark/http';
 import type { Logger } from '@tickmark/runtime';
 import { z } from 'zod';
 import { withStore } from '../with-store.ts';
-import { cursorParam, encodeCursor } from '../cursor.ts';
+import { encodeMessageCursor, messageCursorParam } from '../cursor.ts';
 import { chooseExportFormat, EXPORT_PAGE_ITEMS, EXPORT_TYPES, exportMessages } from '../export-messages.ts';
 import { messageFilterParams } from '../message-filter-schema.ts';
 import { messageSchema, messageSummarySchema } from '../message-schema.ts';
 import { ownProducer } from '../own-producer.ts';
-import { cursorTime, limitParam } from '../query-params.ts';
+import { limitParam } from '../query-params.ts';
 import { findVisibleMessage, type MessageRoutesOptions } from './messages.ts';
-
-const positionSchema = z.tuple([cursorTime, z.uuid()]).transform(([createdAt, id]) => ({ createdAt: new Date(createdAt), id }));
 
 /** A stream may be silent for so long: while it looks for something rare, or while its reader rests. */
 const EXPORT_SILENCE_MS_MAX = 60_000;
@@ -27,7 +25,7 @@ const querySchema = z
   .strictObject({
     ...messageFilterParams,
     limit: limitParam,
-    cursor: cursorParam(positionSchema).optional(),
+    cursor: messageCursorParam.optional(),
     idempotencyKey: storableText(255)
       .optional()
       .describe('the key that the message was sent with; beside it only producer, your own unless told'),
@@ -94,7 +92,7 @@ export function addMessageListRoute(
       const format = chooseExportFormat(request.headers.accept);
       const read = (after: MessagePosition | null, items: number) => readPage(db, request.apiKey, filter, after, items);
       const first = await read(cursor ?? null, format === null ? limit : EXPORT_PAGE_ITEMS);
-      if (format === null) return { items: first.items, nextCursor: toCursor(first.next) };
+      if (format === null) return { items: first.items, nextCursor: encodeMessageCursor(first.next) };
       request.raw.socket.setTimeout(EXPORT_SILENCE_MS_MAX);
       const stream = exportMessages(format, first, (after) => read(after, EXPORT_PAGE_ITEMS));
       stream.on('error', (error) => log.warn({ requestId: request.id, err: error }, 'export broke off'));
@@ -139,8 +137,4 @@ async function readPage(
     }
     return page;
   });
-}
-
-function toCursor(position: MessagePosition | null): string | null {
-  return position && encodeCursor([position.createdAt.toISOString(), position.id]);
 }

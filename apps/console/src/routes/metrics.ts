@@ -2,9 +2,9 @@ import { getPhoneDeliveryMetrics, getPlatformDeliveryMetrics, getReceiptComplete
 import { storableText } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
-import { cursorParam, encodeCursor } from '../cursor.ts';
+import { encodeMessageCursor, messageCursorParam } from '../cursor.ts';
 import { metricsSchema, phoneAnswerSchema } from '../metrics-schema.ts';
-import { limitParam, timeParam } from '../query-params.ts';
+import { digits, limitParam, timeParam } from '../query-params.ts';
 import { receiptsSchema } from '../receipts-schema.ts';
 import { withStore } from '../with-store.ts';
 
@@ -27,11 +27,11 @@ const phoneQuerySchema = rangeSchema.extend({ role: z.enum(['sender', 'recipient
 const receiptsQuerySchema = z.strictObject({
   since: timeParam.optional().describe('24 hours before until unless given; to the millisecond'),
   until: timeParam.optional().describe('now unless given'),
-  within: z.coerce.number().int().min(1).max(10_080).default(15).describe('minutes in which a receipt counts'),
+  within: digits(z.number('write a whole number').min(1).max(10_080)).default(15).describe('minutes in which a receipt counts'),
   sender: storableText(64).optional().describe('alias'),
   template: storableText(64).optional().describe('content SID, or none for free text'),
   limit: limitParam,
-  cursor: cursorParam(z.tuple([z.iso.datetime(), z.uuid()])).optional(),
+  cursor: messageCursorParam.optional(),
 });
 
 export interface MetricsRoutesOptions {
@@ -89,10 +89,9 @@ export function addMetricsRoutes(server: HttpServer, { db, authenticator }: Metr
       },
     },
     async (request) => {
-      const { within: withinMinutes, cursor, ...question } = request.query;
-      const after = cursor && { createdAt: new Date(cursor[0]), id: cursor[1] };
+      const { within: withinMinutes, cursor: after, ...question } = request.query;
       const { next, ...answer } = await withStore(db, () => getReceiptCompleteness({ db }, { ...question, withinMinutes, after }));
-      return { ...answer, nextCursor: next && encodeCursor([next.createdAt.toISOString(), next.id]) };
+      return { ...answer, nextCursor: encodeMessageCursor(next) };
     },
   );
 }

@@ -3,7 +3,8 @@ import type { ReleaseTask } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { askForTask, taskAskedSchema, type AskForTaskDeps } from '../ask-for-task.ts';
-import { codeParam, dryRunField, NO_REASON, optionalReasonField } from '../operator-fields.ts';
+import { dryRunField, NO_REASON, optionalReasonField } from '../operator-fields.ts';
+import { codeParam } from '../query-params.ts';
 import { withStore } from '../with-store.ts';
 
 const paramsSchema = z.object({ code: codeParam });

@@ -1,9 +1,8 @@
 import { findMessageId, getUnknown, refuseDecision, type Database } from '@tickmark/delivery';
-import { AppError, REFUSED_DECISIONS, type ResolveTask } from '@tickmark/domain';
+import { AppError, reasonSchema, REFUSED_DECISIONS, type ResolveTask } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { askForTask, taskAskedSchema, type AskForTaskDeps } from '../ask-for-task.ts';
-import { reasonField } from '../operator-fields.ts';
 import { withStore } from '../with-store.ts';
 
 const paramsSchema = z.object({ id: z.string().max(256).describe('id of the message') });
@@ -18,7 +17,7 @@ const bodySchema = z
       .regex(/^(SM|MM)[0-9a-f]{32}$/, 'a SID of a message is SM or MM and 32 hex digits')
       .optional()
       .describe('with adopt: the SID that Twilio gave the message'),
-    reason: reasonField,
+    reason: reasonSchema,
   })
   .superRefine(({ action, messageSid }, context) => {
     if ((action === 'adopt') === (messageSid !== undefined)) return;

@@ -1,10 +1,10 @@
 import { chooseRetries, RETRY_SKIPS, type RetryChoice } from '@tickmark/delivery';
-import type { RetryTask } from '@tickmark/domain';
+import { reasonSchema, type RetryTask } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { askForTask, taskAskedSchema, type AskForTaskDeps } from '../ask-for-task.ts';
 import { messageFilterParams } from '../message-filter-schema.ts';
-import { dryRunField, NO_REASON, reasonField } from '../operator-fields.ts';
+import { dryRunField, NO_REASON } from '../operator-fields.ts';
 import { withStore } from '../with-store.ts';
 
 /** New messages of one request at most. */
@@ -24,7 +24,7 @@ const bodySchema = z
     dryRun: dryRunField,
     maxCount: z.int().min(1).max(COUNT_MAX).default(COUNT_DEFAULT).describe('new messages at most'),
     force: z.boolean().default(false).describe('also what most likely fails again (permanent) or may have arrived (may_have_arrived)'),
-    reason: reasonField.optional().describe('why, for the audit log; a dry run needs none'),
+    reason: reasonSchema.optional().describe('why, for the audit log; a dry run needs none'),
   })
   .refine(({ dryRun, filter: { status: _status, ...bounds } }) => dryRun || Object.values(bounds).some((values) => values !== undefined), {
     path: ['filter'],

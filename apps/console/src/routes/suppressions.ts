@@ -1,9 +1,9 @@
 import { changeSuppressions, listSenders, listSuppressions, suppressionEvents, type Database, type Suppression } from '@tickmark/delivery';
-import { AppError, storableText, type SuppressionCategory } from '@tickmark/domain';
+import { AppError, reasonSchema, storableText, type SuppressionCategory } from '@tickmark/domain';
 import type { Authenticator, HttpServer } from '@tickmark/http';
 import { z } from 'zod';
 import { cursorParam, encodeCursor } from '../cursor.ts';
-import { NO_REASON, optionalReasonField, reasonField } from '../operator-fields.ts';
+import { NO_REASON, optionalReasonField } from '../operator-fields.ts';
 import { cursorTime, limitParam, recipientParam } from '../query-params.ts';
 import { withStore } from '../with-store.ts';
 
@@ -45,7 +45,7 @@ const addSchema = z
     recipients: z.array(recipientParam).min(1).max(RECIPIENTS_MAX).optional(),
     sender,
     category: z.enum(CATEGORIES).default('all').describe('what is not to be sent'),
-    reason: reasonField.describe('why, for the audit log'),
+    reason: reasonSchema.describe('why, for the audit log'),
   })
   .refine(({ recipient, recipients }) => (recipient === undefined) !== (recipients === undefined), 'give recipient or recipients');
 

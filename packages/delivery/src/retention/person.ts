@@ -1,4 +1,5 @@
 import { normalizeRecipient } from '@tickmark/domain';
+import { formsOfAddress } from '../recipient-forms.ts';
 
 /** One person, in every form in which the address is written. */
 export interface Person {
@@ -12,17 +13,11 @@ export interface Person {
 export function readPerson(phone: string): Person | null {
   const address = normalizeRecipient(/^(whatsapp:)?\+/.test(phone) ? phone.replaceAll(/[\s().\-/\u00A0]/g, '') : phone);
   if (address === null) return null;
-  const addresses = formsOf(address);
+  const addresses = formsOfAddress(address);
   const bare = addresses.map((form) => form.replace(/^whatsapp:\+?/, '').replaceAll('.', '[.]')).join('|');
   // Not within a longer number, but behind any letter and any byte of a URL: a plus sign may be written as %2B or, as a blank, %20.
   return {
     addresses,
     pattern: bare.includes('.') ? `(${bare})(?![0-9A-Za-z])` : `((?<![0-9])|(?<=%[0-9A-Fa-f][0-9]))(00)?(${bare})(?![0-9])`,
   };
-}
-
-/** Mexican mobile numbers are written with and without a 1 after +52. */
-export function formsOf(address: string): string[] {
-  const [, national] = /^whatsapp:\+521?(\d{10})$/.exec(address) ?? [];
-  return national === undefined ? [address] : [`whatsapp:+52${national}`, `whatsapp:+521${national}`];
 }

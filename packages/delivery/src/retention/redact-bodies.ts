@@ -2,13 +2,12 @@ import type postgres from 'postgres';
 import { inStatement, inTransaction, type Database } from '../database.ts';
 import { WALK_START, type WalkCursor } from './retained.ts';
 import type { Throttle } from './throttle.ts';
+import { NIL_ID } from '../nil-id.ts';
 
 const PAGE_ROWS = 2_000;
 
 /** A walk from the beginning once a day finds what was not finished when the walk came by. */
 const FULL_WALK_SECONDS = 86_400;
-
-const NIL_ID = '00000000-0000-0000-0000-000000000000';
 
 /** What Twilio did about the text of one message. `refused` (of this message) and `failed` (nothing is known): it is asked again another day. */
 export type TwilioRedaction = 'redacted' | 'gone' | 'refused' | 'failed';

@@ -2,8 +2,7 @@ import { MESSAGE_STATUSES } from '@tickmark/domain';
 import type postgres from 'postgres';
 import type { ArchiveRecord } from '../archive/archive-record.ts';
 import { toPage, WALK_START, type Retained } from './retained.ts';
-
-const NIL_ID = '00000000-0000-0000-0000-000000000000';
+import { NIL_ID } from '../nil-id.ts';
 
 const FINAL_STATUSES = Object.entries(MESSAGE_STATUSES).flatMap(([status, { final }]) => (final ? [status] : []));
 

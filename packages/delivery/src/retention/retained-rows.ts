@@ -2,6 +2,7 @@ import type postgres from 'postgres';
 import type { ArchivedKind, ArchiveRecord } from '../archive/archive-record.ts';
 import { retainedMessages } from './retained-messages.ts';
 import { toPage, WALK_START, type Retained } from './retained.ts';
+import { NIL_ID } from '../nil-id.ts';
 
 interface PlainTable {
   kind: ArchivedKind;
@@ -18,8 +19,6 @@ interface PlainTable {
   /** SQL of what a row `t` must be, besides old. */
   mayGo: string;
 }
-
-const NIL_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Rows that belong to no message. */
 const RETAINED_ROWS: readonly Retained[] = [
